@@ -25,7 +25,7 @@ PLACES: Final = {
     "cli/commands/zone_command.py": SHOWN,
     "cli/frame/fleet_setup.py": "certificates have dates",
     "dnssec/signer/signer_worker.py": DATED,
-    "fastpath/loop.pyx": RECORDS,
+    "fastpath/rounds.pyx": RECORDS,
     "fastpath/system_calls.pxd": RECORDS,
     "manage/api/graphql/graphql_errors.py": RECORDS,
     "manage/api/graphql/query_execution.py": SPANS,

@@ -7,8 +7,8 @@
 
 The road of a datagram from recvmmsg to sendmmsg, in the order in which to read it:
 
-1. `fastpath/loop.pyx`: a batch comes in, the view in force is taken; a datagram that came cut short, or from port 0, is
-   dropped; each other one is served, and the replies go out
+1. `fastpath/loop.pyx`, with `rounds.pyx` between: a batch comes in, the view in force is taken; a datagram that came
+   cut short, or from port 0, is dropped; each other one is served, and the replies go out
 2. `fastpath/serve.py`: `serve` is one datagram's road; `guard` before it is read, which template after it is looked up
 3. `fastpath/read.py`: the datagram as a query, or what is wrong with it
 4. `snapshot/lookup/name_table.py`: its name's hashes, and where they lead

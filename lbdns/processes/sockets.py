@@ -126,8 +126,9 @@ def send_listeners(channel: socket.socket, held: ListenerSet) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ResponderDuty:
-    """Which responder of how many a process is, its sockets, and for each thread of the fast path a descriptor of memory
-    for queries in hand (mapped/query_room.py), or none at all. One that does not stay answers what is in hand, and ends."""
+    """Which responder of how many a process is, its sockets, and for each thread of the fast path a descriptor of
+    memory for queries in hand (mapped/query_room.py), or none at all. One that does not stay answers what is in hand,
+    and ends."""
 
     index: int
     count: int

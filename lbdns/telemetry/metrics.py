@@ -224,6 +224,8 @@ def _standing(facts: ServerFacts) -> Iterator[Metric]:
     )
     expiries = [((str(one.path),), one.expiry) for one in certificates(facts) if one.expiry is not None]
     yield _gauge("certificate_expiry_timestamp_seconds", "When a certificate expires.", ("file",), expiries)
+    xdp = [((facts.xdp.interface, facts.xdp.mode), facts.xdp.queues)] if facts.xdp and facts.xdp.mode else []
+    yield _gauge("xdp_queues", "Queues whose queries go past the sockets.", ("interface", "mode"), xdp)
     yield _gauge("management_troubles", "Things that are wrong with management.", (), [((), len(facts.troubles))])
 
 

@@ -45,6 +45,16 @@ class Waiting(NamedTuple):
 NOTHING_WAITS: Final = Waiting()
 
 
+class XdpFacts(NamedTuple):
+    """Queries past the sockets: the interface and the mode of its filter, "" where it is not attached, how many of its
+    queues are read, and what is wrong with it, "" where nothing is."""
+
+    interface: str = ""
+    mode: str = ""
+    queues: int = 0
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class NotServed:
     """What lies at the source and is not served: every problem with it, a line each, and since when (unix seconds)."""
@@ -68,7 +78,8 @@ class ServerFacts:
     be kept for a restart, "" where it is. `troubles`: what is wrong with management, a sentence each. `counted`:
     what was counted, None where that is not asked for. `store`: None where objects are changed in files.
     `signing`: zones that have keys. `transfers`: zones that come from elsewhere, or that others may transfer.
-    `fleet`: the machines of the fleet that it is in, None where it is in none.
+    `fleet`: the machines of the fleet that it is in, None where it is in none. `xdp`: None where the
+    settings have none.
     """
 
     published: Published
@@ -93,6 +104,7 @@ class ServerFacts:
     signing: SigningFacts = NOTHING_SIGNED
     transfers: tuple[ZoneTransferStatus, ...] = ()
     fleet: FleetReport | None = None
+    xdp: XdpFacts | None = None
 
     @property
     def responder_count(self) -> int:

@@ -348,6 +348,16 @@ def _fleet(facts: ServerFacts) -> Row:
     return Row("fleet", fleet.text, fleet.problems)
 
 
+def _xdp(facts: ServerFacts) -> Row:
+    xdp = facts.xdp
+    if xdp is None:
+        return Row("xdp", "")
+    if not xdp.mode:
+        return Row("xdp", "not had", (xdp.problem,))
+    told = f"{counted(xdp.queues, 'queue')} of {xdp.interface}, {xdp.mode} mode"
+    return Row("xdp", told, (xdp.problem,) if xdp.problem else ())
+
+
 ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _processes,
     _generation,
@@ -368,6 +378,7 @@ ROWS: Final[tuple[Callable[[ServerFacts], Row], ...]] = (
     _probes,
     _queries,
     _queues,
+    _xdp,
     _room,
     _history,
     _certificates,

@@ -8,7 +8,7 @@
 2. `attachment.py`: the filter at an interface, from when it is attached until its last descriptor is closed, by
    whatever way: the kernel detaches it then
 3. `rings.pyx`: the memory that a queue's socket shares with the kernel, its frames and four rings
-4. `frames.pyx`: a frame as a datagram, or what is wrong with it; and the frame of a reply
+4. `datagram_frames.pyx`: a frame as a datagram, or what is wrong with it; and the frame of a reply
 5. `frame_loop.pyx`: the rounds of a thread (fastpath/rounds.pyx) over such a queue
 
 3 to 5 are Cython alone, and not there where they could not be compiled.

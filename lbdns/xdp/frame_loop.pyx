@@ -36,7 +36,7 @@ from lbdns.fastpath.system_calls cimport (
 from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters
 from lbdns.mapped.tap_ring cimport Tap
-from lbdns.xdp.frames cimport HEAD4_BYTES, HEAD6_BYTES, UDP_BYTES, data_bytes, head_of, turn_head
+from lbdns.xdp.datagram_frames cimport HEAD4_BYTES, HEAD6_BYTES, UDP_BYTES, data_bytes, head_of, turn_head
 from lbdns.xdp.rings cimport CHUNK_BYTES, FRAMES_BYTES, OUT_FRAMES, Rings
 from lbdns.xdp.xsk_calls cimport lbdns_wait, xdp_desc
 

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-frames = pytest.importorskip("lbdns.xdp.frames", reason="XDP is not compiled here")
+frames = pytest.importorskip("lbdns.xdp.datagram_frames", reason="XDP is not compiled here")
 
 CLIENT_MAC, SERVER_MAC = bytes.fromhex("020000000002"), bytes.fromhex("020000000001")
 ADDRESSES = {
@@ -67,7 +67,9 @@ def test_a_reply_goes_back_with_checksums_that_are_right(version: int) -> None:
         assert struct.unpack("!HHH", udp[:6]) == (53, 40000, 8 + size) and udp[8:] == reply
         source, target = (made[26:30], made[30:34]) if version == 4 else (made[22:38], made[38:54])
         assert (target, source) == ADDRESSES[version]
-        before = source + target + (struct.pack("!HH", 17, 8 + size) if version == 4 else struct.pack("!II", 8 + size, 17))
+        before = (
+            source + target + (struct.pack("!HH", 17, 8 + size) if version == 4 else struct.pack("!II", 8 + size, 17))
+        )
         assert checksum(before + udp) == 0xFFFF and udp[6:8] != b"\0\0"
         if version == 4:
             assert checksum(made[14:34]) == 0xFFFF and made[18:20] == size.to_bytes(2)
@@ -115,7 +117,9 @@ def test_no_frame_that_is_cut_off_is_read_beyond_its_end(version: int) -> None:
 def test_damaged_frames_are_whole_or_nothing() -> None:
     chance = Random("frames")
     for number in range(20_000):
-        good = bytearray(frame(4 + 2 * (number & 1), chance.randbytes(chance.randrange(60)), padding=chance.randrange(9)))
+        good = bytearray(
+            frame(4 + 2 * (number & 1), chance.randbytes(chance.randrange(60)), padding=chance.randrange(9))
+        )
         for _ in range(chance.randrange(1, 4)):
             good[chance.randrange(12, len(good))] = chance.randrange(256)
         whole = bytes(good[: chance.randrange(len(good) + 1)])

@@ -47,7 +47,7 @@ def server(wire: Wire, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wir
     made = WiredServer(wire, work / "config", work)
     with contextlib.closing(made):
         made.start()
-        if made.status().get("xdp") is None:
+        if "has the filter" not in made.log:
             pytest.skip(f"this kernel has no XDP for us: {made.log}")
         wait_until_read(made, 1)
         yield made

@@ -96,9 +96,7 @@ def inside(space: str, make: Callable[[], Made]) -> Made:
         return pool.submit(enter).result()
 
 
-def asking(
-    space: str, host: str, kind: socket.SocketKind = socket.SOCK_DGRAM, is_past: bool = True
-) -> socket.socket:
+def asking(space: str, host: str, kind: socket.SocketKind = socket.SOCK_DGRAM, is_past: bool = True) -> socket.socket:
     """Return a socket in a namespace that asks the server at a host; where `is_past` is False, by packets with options
     that say nothing, which are not for the filter: the server's sockets get them."""
 

@@ -14,6 +14,7 @@ from lbdns.processes.supervisor.privileges import PINGS
 from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.takeover import end_old_monitors
 from lbdns.publish.first_results import first_results
+from lbdns.publish.publisher import Published
 
 STOP_S = 3.0
 SILENT_S = 2.4  # it beats five times a second; one that is silent is replaced within 3 s
@@ -106,3 +107,8 @@ class MonitorChild(Kept):
     def health(self) -> dict[str, Any]:
         """Return its process id, 0 while it is dead, how often it was started again, and how often it had hung."""
         return {"monitor": {"pid": self._child.pid, "restarts": self.restarts, "hangs": self.hangs}}
+
+
+def heard_ns(published: Published) -> int:
+    """Return when the monitor worker beat last, CLOCK_MONOTONIC in ns; 0 for never."""
+    return int(published.table.columns["heartbeat_ns"][0])

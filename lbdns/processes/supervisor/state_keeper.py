@@ -49,9 +49,9 @@ class StateKeeper:
         """What cannot be made again and why, "" where all is there."""
         return "; ".join(trouble.text for _, trouble in self._files if trouble.text)
 
-    def keep(self, file: KeptFile) -> None:
-        """Look after a file from now on."""
-        self._files.append((file, LastingTrouble(log, f"{file.told()} is there again")))
+    def keep(self, *files: KeptFile) -> None:
+        """Look after files from now on."""
+        self._files += [(file, LastingTrouble(log, f"{file.told()} is there again")) for file in files]
 
     async def watch(self) -> None:
         """Look every LOOK_S until cancelled."""

@@ -60,7 +60,7 @@ from lbdns.processes.supervisor.history_child import HistoryChild
 from lbdns.processes.supervisor.keeping import Keeper, ToKeep
 from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.last_reader import close_unread
-from lbdns.processes.supervisor.monitor_child import MonitorChild
+from lbdns.processes.supervisor.monitor_child import MonitorChild, heard_ns
 from lbdns.processes.supervisor.monitor_silence import MonitorSilence
 from lbdns.processes.supervisor.nats_child import NatsChild
 from lbdns.processes.supervisor.opener_child import OpenerChild
@@ -119,7 +119,7 @@ class Supervisor:
         self._keeper = Keeper(self.state_dir, source.place)
         self._responders = Responders(settings.state_dir(), run)
         self._xdp = XdpKeeper(run)
-        monitor_child = MonitorChild(run, control, settings.state_dir(), settings.log, self._heartbeat)
+        monitor_child = MonitorChild(run, control, self.state_dir, settings.log, lambda: heard_ns(self.in_force()))
         # The worker is asked for its first results at its start, and asks the opener for them.
         self.nats = NatsChild(self.state_dir)
         beside = self.signer, self.transfers, HistoryChild(self.state_dir), DnstapChild(self.state_dir), self.nats
@@ -136,7 +136,7 @@ class Supervisor:
         # Of what runs beside: each says what is wrong, "" where nothing is.
         self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem, lambda: self.content.problem]
         self.fleet_keeper = FleetKeeper(self)
-        self.troubles += [lambda: self.nats.problem, lambda: self.fleet_keeper.problem, lambda: self._xdp.problem]
+        self.troubles += [lambda: self.nats.problem, lambda: self.fleet_keeper.problem]
         self.signer.steps.append(StepRecord(self.state_dir).add)
         self.transfers.steps.append(StepRecord(self.state_dir, TRANSFERS).add)
         self.fleet: AskedFleet | None = None
@@ -190,10 +190,8 @@ class Supervisor:
             self._keeper.tell(ToKeep(duty.published, self._texts, self._served_at))
         del self._first, self._prepared
         await self._control_server.start()
-        for one in (self._control_server, self._xdp):
-            self.state_keeper.keep(one)
+        self.state_keeper.keep(self._control_server, self._xdp)
         cleanup.push_async_callback(self._control_server.close)
-        cleanup.callback(self._xdp.close)
         cleanup.push_async_callback(self._stop_children)
         cleanup.push_async_callback(asyncio.to_thread, self._metrics.close)
         await asyncio.to_thread(self._metrics.follow, settings)
@@ -358,15 +356,13 @@ class Supervisor:
         self._publisher.publish(prepared)
         self._published_at = time.time()
         self._changed.set()
-        self._wake_children()
-
-    def _wake_children(self) -> None:
         for child in self._children:
             child.wake()
 
     async def _stop_children(self) -> None:
         for ends_last in (False, True):
             await asyncio.gather(*(child.stop() for child in self._children if child.ends_last is ends_last))
+        self._xdp.close()
 
     def _begin(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work)
@@ -386,10 +382,6 @@ class Supervisor:
                 tell_still_refused(self._not_served, self._source.place, self._served_at)
             await asyncio.to_thread(self._metrics.retry)
             await asyncio.sleep(BEAT_S)
-
-    def _heartbeat(self) -> int:
-        """Return when the monitor worker beat last, CLOCK_MONOTONIC in ns; 0 for never."""
-        return int(self.in_force().table.columns["heartbeat_ns"][0])
 
     async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
         """Do one of the control socket's operations; raises LbdnsError."""
@@ -424,6 +416,7 @@ class Supervisor:
             signing=SigningFacts(self.signer.statuses, self.signer.counts),
             transfers=self.transfers.statuses,
             fleet=None if self.fleet is None else self.fleet.report(),
+            xdp=self._xdp.facts,
             troubles=tuple(filter(None, (trouble() for trouble in self.troubles))),
         )
 
@@ -436,7 +429,8 @@ class Supervisor:
     def orders_changed(self) -> None:
         """Have the monitor worker look at what operators force."""
         self._control.set("forced_version", self._control.get("forced_version") + 1)
-        self._wake_children()
+        for child in self._children:
+            child.wake()
 
     def own_state(self) -> dict[str, Any]:
         """Return processes, addresses and where everything is."""
@@ -451,6 +445,5 @@ class Supervisor:
             "listen": list(self._serving.listen),
             "tls": list(self._serving.tls),
             "metrics": self._metrics.address,
-            "xdp": self._xdp.shown,
             **{key: value for child in reversed(self._children) for key, value in child.health().items()},
         }

@@ -15,7 +15,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.mapped.run_directory import RunDirectory, is_private
@@ -25,6 +25,7 @@ from lbdns.model.socket_address import parse_socket_address
 from lbdns.processes.responder.xdp_port import load_frame_loop
 from lbdns.processes.sockets import ListenerSet
 from lbdns.processes.supervisor.capabilities import Capability, in_effect
+from lbdns.telemetry.server_facts import XdpFacts
 from lbdns.xdp.attachment import Attachment, Interface, open_socket
 
 BACKLOG: Final = 64
@@ -55,7 +56,8 @@ class XdpKeeper:
             if load_frame_loop() is None:
                 raise LbdnsError("xdp: lbdns was built without it, or runs without the fast path")
             interface = Interface.find(settings.xdp.interface)
-            asked = interface.queues if settings.xdp.queues == "all" else settings.xdp.queues
+            queues = settings.xdp.queues
+            asked = queues if isinstance(queues, int) else interface.queues
             if asked > interface.queues:
                 raise LbdnsError(f"xdp.queues: {asked}, but {interface.name} has {interface.queues}")
             self._attachment = Attachment(interface, _addresses(listen))
@@ -93,12 +95,12 @@ class XdpKeeper:
             log.error("%s", self.problem)
 
     @property
-    def shown(self) -> dict[str, Any] | None:
-        """What `status` tells of it, None where there is none."""
+    def facts(self) -> XdpFacts | None:
+        """What the server says of it, None where the settings have none."""
         if self._attachment is None:
-            return None
+            return XdpFacts(problem=self.problem) if self.problem else None
         mode = "native" if self._attachment.is_native else "generic"
-        return {"interface": self._attachment.interface.name, "mode": mode, "queues": self._queues}
+        return XdpFacts(self._attachment.interface.name, mode, self._queues, self.problem)
 
     def told(self) -> str:
         """Return what the door is and where, in words."""

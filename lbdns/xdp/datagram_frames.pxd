@@ -1,4 +1,4 @@
-# Frames as datagrams (frames.pyx).
+# Frames as datagrams (datagram_frames.pyx).
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
