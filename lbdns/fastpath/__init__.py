@@ -7,15 +7,15 @@
 
 The road of a datagram from recvmmsg to sendmmsg, in the order in which to read it:
 
-1. `fastpath/loop.pyx`, with `rounds.pyx` between: a batch comes in, the view in force is taken; a datagram that came
-   cut short, or from port 0, is dropped; each other one is served, and the replies go out
-2. `fastpath/serve.py`: `serve` is one datagram's road; `guard` before it is read, which template after it is looked up
-3. `fastpath/read.py`: the datagram as a query, or what is wrong with it
-4. `snapshot/lookup/name_table.py`: its name's hashes, and where they lead
-5. `snapshot/lookup/look_up.py`: what stands at the name
+1. `fastpath/loop.pyx`: a batch comes in, and its replies go out
+2. `fastpath/rounds.pyx`: the view in force is taken; a datagram that came cut short, or from port 0, is dropped; each
+   other one is served
+3. `fastpath/serve.py`: `serve` is one datagram's road; `guard` before it is read, which template after it is looked up
+4. `fastpath/read.py`: the datagram as a query, or what is wrong with it
+5. `snapshot/lookup/look_up.py`: its name's hashes lead to what stands at the name (`name_table.py`)
 6. `fastpath/write.py`: the reply: a template, patched, or what a load balancer gives
 7. `steering/kernel/decide.py`: which pool
-8. `steering/kernel/endpoints.py`: which of its endpoints, with which addresses; then 6 ends it, 1 counts and sends
+8. `steering/kernel/endpoints.py`: which of its endpoints, with which addresses; then 6 ends it, 2 counts and 1 sends
 
 In a signed zone who wants signatures (DO) is answered by `fastpath/signed.py` in place of 6: the same, with signatures
 and proofs (`fastpath/proofs.py`), from the snapshot and from the table of what the signer has signed.

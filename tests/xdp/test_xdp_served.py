@@ -20,7 +20,7 @@ from tests.answer import world
 from tests.answer.mutations import good_messages
 from tests.answer.packets import query
 from tests.fastpath.fuzz_check import read_corpus
-from tests.xdp.wire import CLIENT4, HOST4, HOST6, Wire, WiredServer, asking, inside, laid
+from tests.xdp.wire import CLIENT4, HOST4, HOST6, REPLY_S, Wire, WiredServer, asking, inside, laid
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -77,7 +77,7 @@ def answered(sock: socket.socket, message: bytes) -> bytes | None:
         sock.settimeout(SILENCE_S)
         with contextlib.suppress(TimeoutError):  # from the slow path it comes later
             replies.append(sock.recv(4096))
-        sock.settimeout(5.0)
+        sock.settimeout(REPLY_S)
     return next((one for one in replies if one[:2] != mark[:2]), None)
 
 
@@ -111,7 +111,7 @@ def test_tcp_and_what_is_no_query_go_to_the_kernel(wire: Wire, server: WiredServ
             size = int.from_bytes(received(stream, 2))
             assert received(stream, size)[:2] == framed[:2]
     with inside(wire.client, lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)) as ping:
-        ping.settimeout(5.0)
+        ping.settimeout(REPLY_S)
         ping.sendto(bytes.fromhex("0800f7ff00000000"), (HOST4, 0))
         assert ping.recv(2048)[20] == 0
 
@@ -130,7 +130,7 @@ def test_other_frames_are_left_to_the_kernel(wire: Wire, server: WiredServer) ->
     raw = inside(wire.client, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(RAW_PROTOCOL)))
     with raw, asking(wire.client, HOST4) as sock:
         raw.bind((wire.client_end, 0))
-        raw.settimeout(5.0)
+        raw.settimeout(REPLY_S)
         sock.send(message)
         sock.recv(4096)
         good = frame_sent(raw, sock.getsockname()[1])
