@@ -307,9 +307,9 @@ class Settings(Frozen):
                 yield Mistake(at, message, (at, ("xdp",)))
         for name, view in self.views.items():
             if view.listeners:
-                at = ("views", name, "listeners")
+                place = ("views", name, "listeners")
                 message = "with xdp no view is known by its listener; say its networks, or leave xdp out"
-                yield Mistake(at, message, (at, ("xdp",)))
+                yield Mistake(place, message, (place, ("xdp",)))
 
     def _view_mistakes(self) -> Iterator[Mistake]:
         yield from overlapping(self.views)

@@ -20,7 +20,7 @@ PORTS = (40000, 53)
 def checksum(data: bytes) -> int:
     """Return the sum of RFC 1071, not yet complemented."""
     words = struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2))
-    total = sum(words)
+    total: int = sum(words)
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return total
