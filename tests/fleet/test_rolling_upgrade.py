@@ -77,9 +77,14 @@ def wait_ttl(servers: Sequence[PlacedServer], ttl: int) -> None:
 
 def test_each_machine_is_seen_and_asked_from_another(servers: list[PlacedServer]) -> None:
     ams, fra, _ = servers
-    shown = run("fleet", "--control", str(ams.control))
-    assert shown.status == 0, shown.out
-    assert [line.split()[0] for line in shown.out.splitlines() if "2 of 2" in line] == list(PLACES)
+
+    def shown() -> str:
+        return run("fleet", "--control", str(ams.control)).out
+
+    wait_until(
+        lambda: [line.split()[0] for line in shown().splitlines() if "2 of 2" in line] == list(PLACES), shown, SETTLE_S
+    )
+    assert run("fleet", "--control", str(ams.control)).status == 0
     assert ams.call("GET", "/lbdns/v1/fleet")["machine"] == "AMS-1"
     explained = run("explain", NAME, "--at", "FRA-1", "--control", str(ams.control))
     assert explained.status == 0 and "127.0.0.1" in explained.out

@@ -8,7 +8,6 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,7 @@ from tests.processes.crowd import crowd_at
 from tests.processes.launch import soon
 from tests.processes.load import NAME, configuration
 from tests.processes.test_reload import eventually
-from tests.processes.test_survival import SPARE_READY_S, freeze
+from tests.processes.test_survival import freeze, wait_for_spare
 
 pytestmark = [
     pytest.mark.process,
@@ -34,17 +33,6 @@ QUESTIONS = tuple(
 )
 KILLS = 3
 QUEUED = 20
-
-
-def wait_for_spare(server: LbdnsServer) -> None:
-    """Return when a spare process waits: with a thread, and nothing to do."""
-
-    def has_threads() -> bool:
-        spare = server.status()["spare_responder"]["pid"]
-        return spare != 0 and len(list(Path(f"/proc/{spare}/task").glob("*"))) > 1
-
-    eventually(has_threads)
-    time.sleep(SPARE_READY_S / 2)
 
 
 @pytest.mark.parametrize("questions", [QUESTIONS[:1], QUESTIONS], ids=["fast", "mixed"])
@@ -124,6 +112,7 @@ def test_no_query_is_lost_when_one_is_killed_as_generations_change(lbdns_server:
     server = lbdns_server(configuration(workers=2))
     with crowd_at(server.host, server.port, QUESTIONS) as crowd:
         for number in range(2 * KILLS):
+            wait_for_spare(server)
             write_files(configuration((f"192.0.2.{number + 1}",), workers=2), server.directory)
             before = server.status()["responders"][number % 2]["pid"]
             server.ask("reload")

@@ -55,7 +55,7 @@ def test_what_is_lost_is_made_again_and_said_once(lbdns_server: Start, lost: tup
     eventually(lambda: all((state / name).exists() for name in FILES))
     assert connects(state / CONTROL_SOCKET) and connects(state / API_SOCKET) and is_locked(state)
     assert (state / CONTROL_SOCKET).stat().st_mode & 0o777 == 0o600
-    assert int((state / LOCK_FILE).read_text()) == server.pid
+    eventually(lambda: (state / LOCK_FILE).read_text().strip() == str(server.pid))  # it is made, then written
     assert server.status()["pid"] == server.pid and server.addresses(NAME) == sorted(OLD[1])
     assert rows(server)["management"]["problems"] == []
     assert server.log.count(MADE_AGAIN) == len(lost or FILES)

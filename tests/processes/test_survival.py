@@ -25,7 +25,6 @@ pytestmark = pytest.mark.process
 Start = Callable[..., LbdnsServer]
 
 STOOD_IN_S = 0.025
-SPARE_READY_S = 1.0
 INTERVAL_S = 5
 TIMEOUT_S = 1
 MONITORED = {
@@ -104,6 +103,11 @@ def test_a_killed_responder_comes_back_to_the_queries_that_waited(lbdns_server: 
     assert after["pid"] != responder["pid"] and after["restarts"] == 1
 
 
+def wait_for_spare(server: LbdnsServer) -> None:
+    """Return when a spare process waits for what it is to be."""
+    eventually(lambda: any("; a spare waits" in row["text"] for row in server.status()["standing"]["rows"]))
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_spare_takes_the_sockets_of_a_responder_that_is_killed(lbdns_server: Start, workers: int) -> None:
     server = lbdns_server(configuration(workers=workers))
@@ -111,8 +115,7 @@ def test_a_spare_takes_the_sockets_of_a_responder_that_is_killed(lbdns_server: S
     for _ in range(TRIES):
         with load_on(server.host, server.port) as load:
             load.wait_for(200)
-            eventually(lambda: server.status()["spare_responder"]["pid"] != 0)
-            time.sleep(SPARE_READY_S)
+            wait_for_spare(server)
             spare, before = server.status()["spare_responder"]["pid"], server.status()["responders"][0]
             os.kill(before["pid"], signal.SIGKILL)
             eventually(lambda: server.status()["responders"][0]["pid"] == spare)  # noqa: B023
@@ -136,8 +139,7 @@ def test_a_stopped_responder_is_replaced_within_a_second(lbdns_server: Start) ->
     server = lbdns_server(configuration())
     took_s = []
     for number in range(1, TRIES + 1):
-        eventually(lambda: server.status()["spare_responder"]["pid"] != 0)
-        time.sleep(SPARE_READY_S)
+        wait_for_spare(server)
         (before,) = server.status()["responders"]
         freeze(before["pid"])
         stopped_s = time.monotonic()
@@ -169,8 +171,7 @@ def test_a_stopped_monitor_worker_is_replaced_within_three_seconds(lbdns_server:
 @pytest.mark.parametrize("kind", ["spare_responder", "monitor"])
 def test_a_process_that_stops_while_it_starts_is_replaced(lbdns_server: Start, kind: str) -> None:
     server = lbdns_server(configuration())
-    eventually(lambda: server.status()["spare_responder"]["pid"] != 0)
-    time.sleep(SPARE_READY_S)
+    wait_for_spare(server)
     before = server.status()[kind]["pid"]
     os.kill(before, signal.SIGKILL)
     soon(lambda: server.status()[kind]["pid"] not in (0, before))
