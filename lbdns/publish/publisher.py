@@ -297,7 +297,7 @@ class Publisher:
         known = {number: used for number, used in self._used.items() if number >= oldest}
         self._used = known | {in_force.generation: self._used_by(in_force.snapshot)}
         found = []
-        for path in self._run.path.iterdir():
+        for path in self._run.path.glob("*"):  # none where the directory is gone
             if _is_one_of(path, PER_GENERATION) and _number(path) < oldest:
                 path.unlink(missing_ok=True)
             else:

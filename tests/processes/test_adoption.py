@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +12,7 @@ from lbdns.mapped.counter_room import allocate_counters
 from lbdns.mapped.counter_words import GENERATION
 from lbdns.mapped.counters import open_counters
 from lbdns.mapped.run_directory import RunDirectory
+from lbdns.processes.sockets import ListenerSet
 from lbdns.processes.supervisor.responders import ADOPTION_S, POLL_S, Responders
 
 
@@ -37,7 +37,7 @@ def waited(run: RunDirectory, monkeypatch: pytest.MonkeyPatch, after: int) -> tu
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
     one = Responders(Path(), run)
-    one.sets = [SimpleNamespace(listeners=[SimpleNamespace()])]  # type: ignore[list-item]  # all that is looked at
+    one.sets = [ListenerSet((), queues=(0,))]  # of one thread, which is all that is looked at
     return asyncio.run(one.adopted(7)), pauses
 
 
