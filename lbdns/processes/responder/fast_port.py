@@ -69,6 +69,11 @@ def parts_of(fast: int) -> int:
     return fast + 1 if load_loop() else 1
 
 
+def new_seed() -> int:
+    """Return what a thread draws from, otherwise than any other."""
+    return random.getrandbits(SEED_BITS)
+
+
 def deferred_sources(ports: Sequence[RoundsPort]) -> list[TurnSource]:
     """Return what gives turns to what these sockets have deferred: of known networks, and of all others."""
     return [Rotation([port.deferred[is_known] for port in ports]) for is_known in (True, False)]
@@ -269,16 +274,8 @@ class FastPort(RoundsPort):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, STOP_POLL_US))
         is_wildcard = not any(socket.inet_pton(sock.family, sock.getsockname()[0]))
         self._sock = sock
-        loop = loop_class(
-            sock.fileno(),
-            is_wildcard,
-            Counters(words),
-            random.getrandbits(SEED_BITS),
-            map_query_room(room, loop_class.room_bytes()),
-            known,
-            sampler,
-            tap,
-        )
+        in_hand = map_query_room(room, loop_class.room_bytes())
+        loop = loop_class(sock.fileno(), is_wildcard, Counters(words), new_seed(), in_hand, known, sampler, tap)
         if tap is not None:
             set_local(tap, format_socket_address(*sock.getsockname()[:2]))
         super().__init__(loop, views, answerer, words, thread, listener, sampler, follow_tap, rates)

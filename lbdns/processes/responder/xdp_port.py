@@ -15,7 +15,6 @@ import errno
 import json
 import logging
 import os
-import random
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +30,7 @@ from lbdns.mapped.query_room import map_query_room
 from lbdns.mapped.run_directory import RunDirectory, unix_address
 from lbdns.mapped.tap_ring import Tap
 from lbdns.processes.responder.datagram_port import Answerer
-from lbdns.processes.responder.fast_port import SEED_BITS, RoundsPort, load_loop
+from lbdns.processes.responder.fast_port import RoundsPort, load_loop, new_seed
 from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.turns import Turns
 from lbdns.processes.responder.view_in_force import Views
@@ -114,14 +113,8 @@ class FramePort(RoundsPort):
         loop_class = load_frame_loop()
         if loop_class is None:
             raise LbdnsError("lbdns was built without XDP")
-        self._frames = loop_class(
-            Counters(words),
-            random.getrandbits(SEED_BITS),
-            map_query_room(room, loop_class.room_bytes()),
-            known,
-            sampler,
-            tap,
-        )
+        in_hand = map_query_room(room, loop_class.room_bytes())
+        self._frames = loop_class(Counters(words), new_seed(), in_hand, known, sampler, tap)
         self._run = run
         self._queue = queue
         self._asking: asyncio.Task[None] | None = None
