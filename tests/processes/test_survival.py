@@ -25,6 +25,8 @@ pytestmark = pytest.mark.process
 Start = Callable[..., LbdnsServer]
 
 STOOD_IN_S = 0.025
+SETTLED_S = 0.5
+"""How long who has just begun to wait is left alone, as its start still has the processors busy."""
 INTERVAL_S = 5
 TIMEOUT_S = 1
 MONITORED = {
@@ -106,6 +108,7 @@ def test_a_killed_responder_comes_back_to_the_queries_that_waited(lbdns_server: 
 def wait_for_spare(server: LbdnsServer) -> None:
     """Return when a spare process waits for what it is to be."""
     eventually(lambda: any("; a spare waits" in row["text"] for row in server.status()["standing"]["rows"]))
+    time.sleep(SETTLED_S)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
