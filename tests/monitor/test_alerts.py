@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -79,7 +80,8 @@ def test_the_id_survives_a_restart_and_what_is_gone_ends(tmp_path: Path) -> None
     assert book.taken() == {}
     kept.close()
     later = AlertBook()
-    later.restore(NotificationStore(tmp_path).load()[0])
+    with contextlib.closing(NotificationStore(tmp_path)) as opened:
+        later.restore(opened.load()[0])
     ended = later.adopt({("eu", ""): True, ("eu", "e"): True, ("off", ""): True}, 5.0)
     assert [(one.pool, one.event, one.new_health) for one in ended] == [
         ("gone", END, "unknown"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import sqlite3
@@ -221,7 +222,7 @@ def test_changes_that_wait_become_one() -> None:
 def test_rows_of_another_release_are_passed_over(tmp_path: Path) -> None:
     store = NotificationStore(tmp_path)
     store.write(NotificationChanges(waiting={"1": KeptAlert("1", "r", 1.0, (alert(), ["www.example.com"]))}))
-    with sqlite3.connect(tmp_path / NOTIFICATIONS_FILE) as there:
+    with contextlib.closing(sqlite3.connect(tmp_path / NOTIFICATIONS_FILE)) as there, there:
         there.execute("INSERT INTO outbox (id, receiver, at_s, told) VALUES ('2', 'r', 1.0, '{\"alert\": 1}')")
     (kept,) = store.load()[1]
     assert kept.told == (alert(), ["www.example.com"])
@@ -284,7 +285,7 @@ def changes_recorded(directory: Path) -> int:
 
 def accepted(directory: Path) -> int:
     try:
-        with sqlite3.connect(f"file:{directory / NOTIFICATIONS_FILE}?mode=ro", uri=True) as there:
+        with contextlib.closing(sqlite3.connect(f"file:{directory / NOTIFICATIONS_FILE}?mode=ro", uri=True)) as there:
             return int(there.execute("SELECT count(*) FROM outbox").fetchone()[0])
     except sqlite3.OperationalError:
         return 0

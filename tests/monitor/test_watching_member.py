@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +110,10 @@ def test_a_watchers_alert_is_beside_its_endpoints_and_ends_with_its_membership(t
     own, watchers = book.take(change("endpoint", "unhealthy")), book.take(change("monitor", "unhealthy"))
     assert own and watchers and own.correlation_id != watchers.correlation_id
     assert (own.monitor, watchers.monitor, watchers.source) == ("", "login", "origin")
-    NotificationStore(tmp_path).write(NotificationChanges(alerts=book.taken()))
     later = AlertBook()
-    later.restore(NotificationStore(tmp_path).load()[0])
+    with contextlib.closing(NotificationStore(tmp_path)) as kept:
+        kept.write(NotificationChanges(alerts=book.taken()))
+        later.restore(kept.load()[0])
     enabled = {("eu", ""): True, ("eu", "e"): True}
     assert later.adopt(enabled, 5.0, {("eu", "login")}) == []
     (gone,) = later.adopt(enabled, 5.0)

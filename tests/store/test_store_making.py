@@ -208,9 +208,8 @@ def test_a_store_of_an_earlier_release_tells_by_its_revisions(making: Making) ->
         again.close()
 
 
-def test_a_hand_in_the_way_is_one_in_the_pool(tmp_path: Path) -> None:
+def test_a_hand_in_the_way_is_one_in_the_pool(making: Making) -> None:
     """In the network that an endpoint names, in a route that holds its address, or in the default network."""
-    making = Making(tmp_path)
 
     def make(edit: Edit) -> dict[str, Item]:
         edit.create(Kind.MONITOR, {"name": "m", "type": "http"})
@@ -246,8 +245,7 @@ def test_a_hand_in_the_way_is_one_in_the_pool(tmp_path: Path) -> None:
         ("http://localhost:3128", "localhost is a name, and may lead to this machine"),
     ],
 )
-def test_no_token_has_a_proxy_where_it_may_not_go(tmp_path: Path, proxy: str, said: str) -> None:
-    making = Making(tmp_path)
+def test_no_token_has_a_proxy_where_it_may_not_go(making: Making, proxy: str, said: str) -> None:
     body = {"name": "n", "via": {"proxy": proxy}}
     with pytest.raises(ConfigError) as refused:
         making.token(lambda edit: edit.create(Kind.VIRTUAL_NETWORK, body))

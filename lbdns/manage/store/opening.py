@@ -228,10 +228,8 @@ def _readable(path: Path) -> sqlite3.Connection:
         if version:
             _check_agreement(found, path)
         if 0 < version < VERSION:
-            memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-            found.backup(memory)
-            found.close()
-            found = memory
+            with contextlib.closing(found):
+                found = _in_memory(found)
             bring_up(found, version)
         found.execute("PRAGMA query_only = ON")
     except BaseException:
@@ -250,14 +248,30 @@ def as_it_lies(path: Path) -> sqlite3.Connection:
     if not log.exists() or not log.stat().st_size:
         return _read_only(f"{_uri(path)}?mode=ro&immutable=1")
     try:
-        found = _read_only(f"{_uri(path)}?mode=ro")
-        found.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-        return found
+        return _read_once(f"{_uri(path)}?mode=ro")
     except sqlite3.Error:  # the index of the log is not there, and cannot be made
         with _copied(path, log) as copy, contextlib.closing(sqlite3.connect(copy)) as source:
-            memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-            source.backup(memory)
-            return memory
+            return _in_memory(source)
+
+
+def _read_once(uri: str) -> sqlite3.Connection:
+    found = _read_only(uri)
+    try:
+        found.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
+def _in_memory(source: sqlite3.Connection) -> sqlite3.Connection:
+    memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    try:
+        source.backup(memory)
+    except BaseException:
+        memory.close()
+        raise
+    return memory
 
 
 @contextlib.contextmanager
