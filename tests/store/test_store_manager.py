@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from lbdns.manage.store.manager import StoreManager
 from lbdns.manage.store.managing import Done
 from lbdns.manage.store.refusals import NotFound, NotUnique, Outdated, Referenced, StoreError
 from lbdns.manage.store.sqlite import Store
+from lbdns.manage.store.state import State
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
 from lbdns.model.targets_document import decode_document
@@ -26,6 +28,7 @@ from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
 from lbdns.publish.publisher import Published
 from lbdns.snapshot.slots import Slots
 
+WAIT_S = 20.0
 SOA = {"mname": "ns1.example.com", "rname": "hostmaster.example.com"}
 
 
@@ -289,6 +292,53 @@ def test_writers_at_once_all_get_through(desk: Desk) -> None:
     asyncio.run(many())
     assert len(desk.manager.state.all(Kind.POOL)) == len(desk.manager.store.load().all(Kind.POOL)) == 20
     assert desk.manager.store.head == len(desk.server.served) == 20
+
+
+def test_what_is_stored_while_the_store_is_read_is_not_taken_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a fleet's revision comes while the server is told to load."""
+    store, other = desk.manager.store, Desk(desk.manager.store)
+    other.create(Kind.POOL, pool("before"))
+    read = store.load
+
+    def load() -> State:
+        found = read()
+        monkeypatch.undo()
+        other.create(Kind.POOL, pool("meanwhile"))
+        desk.manager._state = other.manager.state
+        return found
+
+    monkeypatch.setattr(store, "load", load)
+    desk.manager.load(Settings())
+    assert [item.name for item in desk.manager.state.all(Kind.POOL).values()] == ["before", "meanwhile"]
+
+
+def test_a_change_under_way_is_finished_though_nobody_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    async def change(loaded: Loaded, cause: str, commit: Callable[[], None]) -> None:
+        begun.set()
+        await asyncio.to_thread(may_end.wait, WAIT_S)
+        await asyncio.to_thread(commit)
+        desk.server.served.append(loaded.configuration)
+
+    def asked(name: str) -> asyncio.Task[Done[Item]]:
+        return asyncio.create_task(desk.manager.change("w", "", lambda edit: edit.create(Kind.POOL, pool(name))))
+
+    async def go() -> None:
+        gone = asked("first")
+        assert await asyncio.to_thread(begun.wait, WAIT_S)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        assert desk.manager.writing.locked()
+        next_one = asked("second")
+        may_end.set()
+        await next_one
+
+    monkeypatch.setattr(desk.server, "change", change)
+    asyncio.run(go())
+    assert [item.name for item in desk.manager.state.all(Kind.POOL).values()] == ["first", "second"]
+    assert desk.manager.store.head == len(desk.server.served) == 2
 
 
 def test_what_is_served_knows_the_ids_that_the_api_says(tmp_path: Path) -> None:

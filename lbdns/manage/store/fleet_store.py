@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.finishing import Finishing
 from lbdns.base.wording import counted
 from lbdns.base.words import FLEET_REPLACE_FILE
 from lbdns.fleet.bus.fleet_bus import BusError, OutcomeUnknown, SequenceMoved
@@ -81,7 +82,7 @@ class FleetStore:
         self._store.ledger = self._ledger
         self._stream: AppendedStream | None = None
         self._lost_to = 0
-        self._works: set[asyncio.Task[None]] = set()
+        self._under_way = Finishing()
         self._thread = ThreadPoolExecutor(1, "fleet")
 
     def attach(self, stream: AppendedStream) -> None:
@@ -244,10 +245,7 @@ class FleetStore:
 
     async def _follow(self, make: Callable[[State], Followed | None], cause: str) -> None:
         """Store and serve; that goes on where nobody waits for it any more: what it reloads may end the link."""
-        work = asyncio.create_task(self._manager.follow(make, cause))
-        self._works.add(work)
-        work.add_done_callback(self._works.discard)
-        await asyncio.shield(work)
+        await self._under_way.finish(self._manager.follow(make, cause))
 
     def _place(self) -> StorePlace:
         is_empty = not is_there(self._store) and not self._manager.state.revision

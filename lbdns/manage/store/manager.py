@@ -13,11 +13,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
+from lbdns.base.finishing import Finishing
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.words import SETTINGS_FILE, STORE_PLACE
 from lbdns.config.examined import Examined, Loaded
@@ -64,6 +65,7 @@ class StoreManager:
         self._state = self._builder.sift(store.load())
         self._mistakes: frozenset[str] = frozenset()  # why what is stored is not served
         self.writing = asyncio.Lock()
+        self._under_way = Finishing()  # a change that is half made is neither stored nor served as a whole
         self._refused = 0
         self.appender: Appender | None = None  # in a fleet
         store.tokens.road = self._change_tokens
@@ -99,11 +101,11 @@ class StoreManager:
         elif self.settings.fleet is not None:
             raise Unavailable("this machine has not come into its fleet yet; nothing is changed")
 
-    async def _first(self, once: Callable[[], Awaitable[Made]]) -> Made:
+    async def _first(self, once: Callable[[], Coroutine[Any, Any, Made]]) -> Made:
         """Make a change, anew where another machine of the fleet was first, until this one is."""
         for _ in range(TRIES_MAX):
             try:
-                return await once()
+                return await self._under_way.finish(once())
             except RaceLost:
                 if self.appender is not None:  # else the machine has left its fleet meanwhile
                     await self.appender.newer()
@@ -131,7 +133,9 @@ class StoreManager:
         which zones, by apex, may have to do with objects that cannot be read; they are `unready` in the configuration.
         """
         if not self.is_current:
-            self._state = self._builder.sift(self.store.load())
+            read = self._builder.sift(self.store.load())
+            if not self.is_current:  # else a newer one was stored meanwhile, which is in force
+                self._state = read
         rest = rescued(self._state, tolerates) if self._state.unreadable else Rescued(self._state, ())
         if rest is None:
             raise refusal(self._state.unreadable)
