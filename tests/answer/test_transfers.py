@@ -6,6 +6,7 @@ import json
 import os
 import random
 import socket
+import sys
 import time
 from base64 import b64encode
 from collections import Counter
@@ -51,7 +52,8 @@ from tests.interpreted import standing_in
 PEER, STRANGER = (Client(socket.inet_aton(address), 4_000) for address in ("192.0.2.53", "198.51.100.1"))
 SECRET = bytes(range(32))
 KEY = dns.tsig.Key("mover.", SECRET)
-NOW_S = int(time.time())  # dnspython signs by the clock
+NOW_S = 0
+"""When a test begins: dnspython signs by the clock, and a signature holds for five minutes."""
 ONE_POOL = {"eu": {"origins": [{"name": "a", "address": "192.0.2.10"}]}}
 HUGE = "$TTL 300\n@ SOA ns1 h 1 7200 900 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n" + "\n".join(
     f"h{number}.Sub{number % 97} {kind}"
@@ -72,6 +74,12 @@ SETTINGS = {
     "access": {"transfer": [{"network": "192.0.2.0/24"}, {"key": "mover"}]},
     "zones": {"closed.test": {"access": {"transfer": []}}, "lb.test": {"transfer": {"steered": "refuse"}}},
 }
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set NOW_S."""
+    monkeypatch.setattr(sys.modules[__name__], "NOW_S", int(time.time()))
 
 
 @pytest.fixture(scope="module")
