@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Set
 from typing import Final, NamedTuple
 
 from lbdns.fleet.observing.health_news import HealthNews
@@ -181,7 +181,7 @@ class Neighbour:
         self.leaving_due_s = min((due_s for due_s, _ in self._leaving.values()), default=float("inf"))
         return [RemoteChange(*at, None) for at in over]
 
-    def said_of(self, keys: Collection[bytes]) -> list[RemoteChange]:
+    def said_of(self, keys: Set[bytes]) -> list[RemoteChange]:
         """Return what the machine says of these, as changes."""
         if len(self.table) < len(keys) * len(self.vantages):
             return [RemoteChange(*at, seen) for at, seen in self.table.items() if at[1] in keys]

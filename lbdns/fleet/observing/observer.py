@@ -12,7 +12,7 @@ Round-trip times go out with the heartbeat, and only where they have moved.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -436,7 +436,7 @@ class Observer:
         found, self._outcome = self._outcome, ObserverOutcome()
         return found
 
-    def find(self, keys: Collection[bytes]) -> list[RemoteChange]:
+    def find(self, keys: Set[bytes]) -> list[RemoteChange]:
         """Return what others say of these, as changes, for who has just begun to want it."""
         return [change for there in self._neighbours.values() for change in there.said_of(keys)]
 

@@ -274,7 +274,7 @@ class ObserverJudge:
                 del voices[vantage]
                 self._docket.ceases(vantage, name)
                 self._docket.call([name])
-        keys = [self._catalogue.key_of[name] for name in self._catalogue.check_regions]
+        keys = {self._catalogue.key_of[name] for name in self._catalogue.check_regions}
         for said in self.observer.find(keys):
             if said.vantage not in self._voices.get(self._catalogue.name_of[said.key], {}):
                 self._take_change(said, now_s)
