@@ -7,6 +7,7 @@ machine, has the sum over addresses and lengths alone in place of that (the card
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from lbdns.fastpath.system_calls cimport htons, ntohs
@@ -139,20 +140,24 @@ cdef int turn_head(uint8_t *reply, const uint8_t *query, int head, int size, uin
     return head + size
 
 
-# For tests: the same from outside.
+# For tests: the same from outside, each in memory of just its size.
 
-def datagram_in(bytes frame):
+def datagram_in(const uint8_t[::1] frame):
     """Return the datagram in a frame, None where it is broken."""
-    cdef const uint8_t *octets = frame
+    cdef const uint8_t *octets = &frame[0]
     cdef int head = head_of(octets, len(frame))
-    return frame[head:head + data_bytes(octets, head)] if head else None
+    return octets[head:head + data_bytes(octets, head)] if head else None
 
 
-def answered_with(bytes frame, bytes reply, int number):
+def answered_with(const uint8_t[::1] frame, bytes reply, int number):
     """Return the frame of a reply to what is in a frame that is not broken."""
-    cdef const uint8_t *octets = frame
-    cdef int head = head_of(octets, len(frame))
-    made = bytearray(head) + reply
-    cdef uint8_t *out = made
-    turn_head(out, octets, head, len(reply), number)
-    return bytes(made)
+    cdef const uint8_t *octets = &frame[0]
+    cdef int head = head_of(octets, len(frame)), length = head + len(reply)
+    cdef uint8_t *made = <uint8_t *>malloc(length)
+    if made == NULL:
+        raise MemoryError("no memory for a frame")
+    try:
+        memcpy(made + head, <const uint8_t *>reply, len(reply))
+        return made[:turn_head(made, octets, head, len(reply), number)]
+    finally:
+        free(made)
