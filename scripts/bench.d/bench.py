@@ -23,6 +23,7 @@ import dashboard
 import dnssec
 import guards
 import history
+import past_sockets
 import rules
 import samples
 import special
@@ -49,6 +50,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "guards": guards.guards,
     "dnssec": dnssec.dnssec,
     "transfer": transfer.transfer,
+    "xdp": past_sockets.past_sockets,
     **{f"dnssec-{name}": part for name, part in dnssec.PARTS.items()},
 }
 SPECIAL_LOADS = ("size", *SPECIAL)

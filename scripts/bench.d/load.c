@@ -1,6 +1,6 @@
-/* Load generator of the benchmark: asks one DNS server on 127.0.0.1 and prints what came back as one JSON object.
+/* Load generator of the benchmark: asks one DNS server, on 127.0.0.1 or --to HOST, and prints what came back as a JSON object.
  *
- *   load PORT SECONDS QUERIES [--window N] [--ecs SEED] [--rate N [--networks N]] [--from NET] [--any]
+ *   load PORT SECONDS QUERIES [--window N] [--ecs SEED] [--rate N [--networks N]] [--from NET | --to HOST] [--any]
  *
  * QUERIES is a file of records of RECORD_BYTES each: length of the datagram, RCODE expected, answers expected (0 or 1,
  * meaning none or some), offset of the four ECS address octets in the datagram or 0, then the datagram. It is asked in
@@ -65,6 +65,7 @@ static size_t record_count, next_record;
 static uint64_t sent, done, lost, wrong, latency_sum_ns, latency_max_ns, pause_ns, rcodes[16];
 static uint32_t buckets[BUCKETS + 1];
 static uint64_t ecs_state;
+static in_addr_t asked; /* another host than loopback's */
 static int takes_any;
 static uint8_t out[BATCH][RECORD_BYTES], in[BATCH][REPLY_BYTES];
 static struct iovec out_parts[BATCH], in_parts[BATCH];
@@ -269,8 +270,10 @@ static int open_from(uint32_t host, int port)
 {
     struct sockaddr_in here = {.sin_family = AF_INET}, there = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     here.sin_addr.s_addr = htonl(host);
-    there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    there.sin_addr.s_addr = asked ? asked : htonl(INADDR_LOOPBACK);
     int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (asked)
+        here.sin_addr.s_addr = htonl(INADDR_ANY);
     if (sock < 0 || bind(sock, (struct sockaddr *)&here, sizeof here) < 0 ||
         connect(sock, (struct sockaddr *)&there, sizeof there) < 0)
         return -1;
@@ -339,7 +342,10 @@ int main(int argc, char **argv)
             networks = atoi(argv[++i]);
         else if (!strcmp(argv[i], "--from") && i + 1 < argc)
             from = atoi(argv[++i]);
-        else
+        else if (!strcmp(argv[i], "--to") && i + 1 < argc) {
+            if (inet_pton(AF_INET, argv[++i], &asked) != 1)
+                goto usage;
+        } else
             goto usage;
     }
     window -= window % SOCKETS;
@@ -358,7 +364,7 @@ int main(int argc, char **argv)
     print_result((double)(end - start) / 1e9);
     return 0;
 usage:
-    fprintf(stderr, "usage: load PORT SECONDS QUERIES [--window 4..%d] [--ecs SEED] [--rate N [--networks 1..%d]] [--from 0..63] [--any]\n",
+    fprintf(stderr, "usage: load PORT SECONDS QUERIES [--window 4..%d] [--ecs SEED] [--rate N [--networks 1..%d]] [--from 0..63 | --to HOST] [--any]\n",
             SOCKETS * SLOTS, NETWORKS_MAX);
     return 2;
 }

@@ -96,9 +96,13 @@ class Running:
         """Return whether the server is gone."""
         return self._process.poll() is not None
 
+    def whole_log(self) -> str:
+        """Return what it has said."""
+        return self._log.read_text(errors="replace")
+
     def last_words(self) -> str:
         """Return the end of its log."""
-        lines = self._log.read_text(errors="replace").strip().splitlines()
+        lines = self.whole_log().strip().splitlines()
         return " | ".join(lines[-3:]) or "it said nothing"
 
     def stop(self) -> None:
@@ -167,7 +171,7 @@ class Generator:
 
 
 def _options(server: Running, options: Iterable[str]) -> list[str]:
-    return [*options, *(["--any"] if server.name == "echo" else [])]
+    return [*options, *(["--any"] if server.name.startswith("echo") else [])]
 
 
 def trouble(server: Running, generator: Generator, records: Path) -> str:

@@ -30,6 +30,8 @@ class Scene:
     kind: str  # main, geo, size or kinds
     static_names: int = NAMES
     city: Path | None = None
+    host: str = "127.0.0.1"
+    extra: str = ""  # of the server's own settings
 
 
 Write = Callable[[Scene], list[str]]
@@ -66,7 +68,7 @@ def _geo_pool(number: int) -> str:
 
 def _lbdns(scene: Scene) -> list[str]:
     folder = scene.folder
-    settings = f'listen: ["127.0.0.1:{scene.port}"]\nworkers: 1\npop: {{code: AMS}}\nstate: state\n'
+    settings = f'listen: ["{scene.host}:{scene.port}"]\nworkers: 1\npop: {{code: AMS}}\nstate: state\n{scene.extra}'
     if scene.city is not None:
         settings += f"geodata: {{city: {scene.city}}}\n"
     (folder / "lbdns.yaml").write_text(settings)
@@ -170,9 +172,10 @@ def _knot(scene: Scene) -> list[str]:
     (folder / "zone").write_text(zone)
     (folder / "rules.conf").write_text(rules)
     (folder / "knot.conf").write_text(
-        f'server:\n    rundir: "{folder}"\n    listen: [ 127.0.0.1@{scene.port} ]\n    udp-workers: 1\n'
+        f'server:\n    rundir: "{folder}"\n    listen: [ {scene.host}@{scene.port} ]\n    udp-workers: 1\n'
         f"    tcp-workers: 1\n    background-workers: 1\n"
         + ("    edns-client-subnet: on\n" if scene.kind == "geo" else "")
+        + scene.extra
         + f'database:\n    storage: "{folder}"\n'
         f'mod-geoip:\n  - id: rules\n    config-file: "{folder}/rules.conf"\n    ttl: 30\n{mode}'
         f'zone:\n  - domain: {ZONE}\n    file: "{folder}/zone"\n    zonefile-load: whole\n    module: mod-geoip/rules\n'
