@@ -29,6 +29,7 @@ from lbdns.mapped.counter_words import (
     TCP_MESSAGES,
 )
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
+from lbdns.mapped.xdp_words import XDP_LOST
 from lbdns.publish.network_health import NetworkHealth
 from lbdns.telemetry.fleet_metrics import fleet_samples
 from lbdns.telemetry.guard_metrics import guard_counts
@@ -103,6 +104,7 @@ def _traffic(sample: Sample) -> Iterator[Metric]:
         ("dropped", DROPPED_COUNT, "Messages that deserved no reply."),
         ("overflows", OVERFLOWS, "Queries that found no room in the slow path's queues."),
         ("send_errors", SEND_ERRORS, "Replies that the system refused to send."),
+        ("xdp_lost", XDP_LOST, "Queries that found no room in the rings of their queue (XDP)."),
         ("signatures_sent", SIGNATURES_SENT, "Signatures of steered answers that the fast path found in the table."),
         ("signatures_asked", SIGNATURES_ASKED, "Signatures that answers lacked and responders asked the signer for."),
         ("signatures_lacking", SIGNATURES_FAILED, "Those of them that were not had, or not in time: SERVFAIL."),

@@ -15,6 +15,7 @@ import pytest
 from lbdns.dns.codes import OPTION_COOKIE
 from lbdns.mapped.counter_words import DATAGRAMS, DEFERRED_COUNT
 from lbdns.mapped.counters import open_counters
+from lbdns.mapped.xdp_words import XDP_LOST
 from lbdns.testing import write_files
 from tests.answer import world
 from tests.answer.mutations import good_messages
@@ -27,6 +28,7 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 SOCKET_PARTS, XDP_PART = (1, 2), 3
 DRAWS = 60  # of what chance decides
 SILENCE_S = 0.3
+RING_FRAMES, EXCESS = 2048, 500
 RAW_PROTOCOL = 0x0003  # ETH_P_ALL
 
 
@@ -174,6 +176,22 @@ def with_packet(frame: bytes, packet: bytes) -> bytes:
         total = (total & 0xFFFF) + (total >> 16)
     head[10:12] = (0xFFFF - total).to_bytes(2)
     return frame[:14] + bytes(head) + packet[size:]
+
+
+def test_what_finds_no_room_in_the_rings_is_counted(wire: Wire, server: WiredServer) -> None:
+    message = query("static.example.com.").wire
+    before, lost = counted(server)[1], counted(server, XDP_LOST)[1]
+    pid = server.status()["responders"][0]["pid"]
+    with asking(wire.client, HOST4) as sock:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for _ in range(RING_FRAMES + EXCESS):
+                sock.send(message)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        server.wait_for(lambda: counted(server, XDP_LOST)[1] > lost, "no loss is counted")
+        server.wait_for(lambda: counted(server)[1] >= before + RING_FRAMES, "what had room is not answered")
+    assert counted(server, XDP_LOST)[1] - lost == RING_FRAMES + EXCESS - (counted(server)[1] - before)
 
 
 def test_a_killed_responder_is_stood_in_for(wire: Wire, server: WiredServer) -> None:

@@ -15,10 +15,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import zip_longest
+from itertools import chain, count, repeat
 from pathlib import Path
+from typing import TypeVar
 
 from lbdns.answer.rate_table import RateTable
 from lbdns.base.accepting import Acceptor, streams
@@ -62,6 +63,7 @@ FAULT_LOG_S = 10.0
 FAULT_QUERY_BYTES = 512
 BEAT_S = 0.2
 READY_BYTE = b"1"
+Item = TypeVar("Item")
 
 log = logging.getLogger("lbdns.processes")
 
@@ -103,44 +105,24 @@ class Responder:
             answerer.is_behind_fast_path = True
             known = loop_class.known_networks()
             self._tcp.note_network = known.note
-            ready = iter(threads)
-            self._fast_ports += [
-                FastPort(
-                    loop_class,
-                    listener.udp,
-                    answerer.views,
-                    answerer,
-                    open_counters(run.counters(duty.index, part), True),
-                    room,
-                    next(ready, None),
-                    known,
-                    listener.address,
-                    shares.samplers[part],
-                    taps.taps[part],
-                    partial(taps.follow, part),
-                    answerer.rates,
-                )
-                for part, (listener, room) in enumerate(
-                    zip_longest(held.listeners, duty.rooms[: len(held.listeners)]), start=1
-                )
+            makers: list[Callable[..., RoundsPort]] = [
+                partial(FastPort, loop_class, listener.udp, listener=listener.address) for listener in held.listeners
             ]
-            rooms = duty.rooms[len(held.listeners) :]
+            makers += [partial(FramePort, run, queue) for queue in held.queues]
             self._fast_ports += [
-                FramePort(
-                    run,
-                    queue,
+                make(
                     answerer.views,
                     answerer,
                     open_counters(run.counters(duty.index, part), True),
                     room,
-                    next(ready, None),
+                    thread,
                     known,
-                    shares.samplers[part],
-                    taps.taps[part],
-                    partial(taps.follow, part),
-                    answerer.rates,
+                    sampler=shares.samplers[part],
+                    tap=taps.taps[part],
+                    follow_tap=partial(taps.follow, part),
+                    rates=answerer.rates,
                 )
-                for part, (queue, room) in enumerate(zip_longest(held.queues, rooms), start=1 + len(held.listeners))
+                for part, make, room, thread in zip(count(1), makers, padded(duty.rooms), padded(threads), strict=False)
             ]
         self._tcp.turns = Turns([self._tcp, *deferred_sources(self._fast_ports), self._tcp.streams])
         self._stop = asyncio.Event()
@@ -214,6 +196,11 @@ class Responder:
             self._answerer.beat(self._levels())
             self._share_out()
             await asyncio.sleep(BEAT_S)
+
+
+def padded(found: Sequence[Item]) -> Iterator[Item | None]:
+    """Yield all of them, and None from then on."""
+    return chain(found, repeat(None))
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:

@@ -29,6 +29,7 @@ from lbdns.mapped.counters import Counters
 from lbdns.mapped.query_room import map_query_room
 from lbdns.mapped.run_directory import RunDirectory, unix_address
 from lbdns.mapped.tap_ring import Tap
+from lbdns.mapped.xdp_words import XDP_LOST
 from lbdns.processes.responder.datagram_port import Answerer
 from lbdns.processes.responder.fast_port import RoundsPort, load_loop, new_seed
 from lbdns.processes.responder.ready_thread import ReadyThread
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 ASK_S: Final = 5.0
 RETRY_S: Final = 0.1
 RETRY_MAX_S: Final = 5.0
+COUNT_S: Final = 1.0
 PATIENCE_S: Final = 3.0
 """How long a queue may be another's before that is told of: the one before has it until it ends."""
 ANSWER_BYTES: Final = 4096
@@ -118,6 +120,7 @@ class FramePort(RoundsPort):
         self._run = run
         self._queue = queue
         self._asking: asyncio.Task[None] | None = None
+        self._lost_from = words[XDP_LOST]  # in the queues of processes before
         super().__init__(self._frames, views, answerer, words, thread, "", sampler, follow_tap, rates)
 
     @property
@@ -128,7 +131,16 @@ class FramePort(RoundsPort):
     def start(self, turns: Turns | None = None) -> None:
         """Begin to serve as soon as the queue can be had; called on the event loop."""
         super().start(turns)
-        self._asking = asyncio.create_task(self._ask())
+        self._asking = asyncio.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        await self._ask()
+        while True:
+            await asyncio.sleep(COUNT_S)
+            self._count_lost()
+
+    def _count_lost(self) -> None:
+        self._words[XDP_LOST] = self._lost_from + self._frames.rings.losses
 
     async def _ask(self) -> None:
         given = await self._given()
@@ -162,6 +174,7 @@ class FramePort(RoundsPort):
             with contextlib.suppress(asyncio.CancelledError):
                 await self._asking
         await super().stop()
+        self._count_lost()
         self._frames.close()
 
 

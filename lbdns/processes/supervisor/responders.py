@@ -69,6 +69,11 @@ class Responders(Kept):
         self._restarts_before = self._hangs_before = 0  # of responders that were replaced
 
     @property
+    def threads_each(self) -> int:
+        """How many threads of the fast path a responder has at most."""
+        return max(held.thread_count for held in self.sets)
+
+    @property
     def process_count(self) -> int:
         """How many responders there are."""
         return len(self.children)
@@ -220,7 +225,7 @@ class Responders(Kept):
     async def _replace_spare(self) -> None:
         if self._spare is not None:
             await self._spare.stop(STOP_S)
-        threads = parts_of(max(held.thread_count for held in self.sets)) - 1
+        threads = parts_of(self.threads_each) - 1
         arguments = ["--state", str(self._state_dir), "--log", self._log_format, "--beat-fd", str(self._beat_fd)]
         arguments += ["--threads", str(threads)]
         pulse = Pulse(lambda: [self._beat[0]], SPARE_SILENT_S)

@@ -144,8 +144,7 @@ class RunKeeper:
         await asyncio.to_thread(self._clear, lost)
         prepared = await asyncio.to_thread(self._publisher.rebuild, in_force)
         try:
-            sets = self._responders.sets
-            threads = max(held.thread_count for held in sets)
+            sets, threads = self._responders.sets, self._responders.threads_each
             await asyncio.to_thread(self._responders.make_room, len(sets), threads, prepared)
             self._control.renew(self._run.control)
         except BaseException:

@@ -162,7 +162,8 @@ class Supervisor:
                 published = await asyncio.to_thread(self._publisher.prepare, configuration)
             else:
                 published = await asyncio.to_thread(self._publisher.restore, first.configuration, *first.compiled)
-            await asyncio.to_thread(self._responders.make_room, settings.workers, sets[0].thread_count, published)
+            threads = self._xdp.threads_each(self._serving.listen, settings.workers)
+            await asyncio.to_thread(self._responders.make_room, settings.workers, threads, published)
             tallied = await asyncio.to_thread(self.tally.plan, published.slots)
         except BaseException:
             if published is not None:
@@ -322,7 +323,7 @@ class Supervisor:
         with self.progress.followed():
             prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(laid_in(loaded.configuration)))
         try:
-            threads = len(serving.listen) + self._xdp.queues_each(settings.workers)
+            threads = self._xdp.threads_each(serving.listen, settings.workers)
             await asyncio.to_thread(self._responders.make_room, settings.workers, threads, prepared)
             tallied = await asyncio.to_thread(self.tally.plan, prepared.slots)
             sets = self._xdp.allot(bind(serving.listen, self._responders.sets, settings.workers, serving.tls))

@@ -79,9 +79,9 @@ class XdpKeeper:
             dataclasses.replace(one, queues=tuple(range(index, self._queues, count))) for index, one in enumerate(sets)
         ]
 
-    def queues_each(self, workers: int) -> int:
-        """Return how many queues a worker reads at most."""
-        return -(-self._queues // workers)
+    def threads_each(self, listen: Sequence[str], workers: int) -> int:
+        """Return how many threads of the fast path a worker has at most, with so many addresses and all queues."""
+        return len(listen) + -(-self._queues // workers)
 
     def follow(self, settings: Settings, listen: Sequence[str]) -> None:
         """Have the filter be for these addresses from now on."""
