@@ -19,6 +19,7 @@ from lbdns.processes.responder.xdp_port import load_frame_loop
 from lbdns.testing import LbdnsServer
 
 HOST4, HOST6, CLIENT4, CLIENT6 = "10.9.0.1", "fd00:9::1", "10.9.0.2", "fd00:9::2"
+OTHER4 = "10.9.1.2"  # the client's too, of another network
 CLONE_NEWNET = 0x40000000
 REPLY_S = 30.0  # a responder may have to be started first, on a busy machine
 Made = TypeVar("Made")
@@ -31,8 +32,9 @@ def run(*command: str) -> str:
 
 @dataclass
 class Wire:
-    """Both namespaces, and the names of the two ends of the cable."""
+    """Both namespaces, the names of the two ends of the cable, and how many queues each has."""
 
+    queues: int = 1
     server: str = field(default_factory=lambda: f"lbdns-s{os.getpid()}")
     client: str = field(default_factory=lambda: f"lbdns-c{os.getpid()}")
     server_end = "wire0"
@@ -42,8 +44,9 @@ class Wire:
         """Lay the cable."""
         run("ip", "netns", "add", self.server)
         run("ip", "netns", "add", self.client)
-        ends = ("type", "veth", "peer", "name", self.client_end, "netns", self.client)
-        run("ip", "link", "add", self.server_end, "netns", self.server, *ends)
+        queues = ("numrxqueues", str(self.queues), "numtxqueues", str(self.queues))
+        ends = ("type", "veth", "peer", "name", self.client_end, *queues, "netns", self.client)
+        run("ip", "link", "add", self.server_end, *queues, "netns", self.server, *ends)
         for space, end, four, six in (
             (self.server, self.server_end, HOST4, HOST6),
             (self.client, self.client_end, CLIENT4, CLIENT6),
@@ -52,6 +55,8 @@ class Wire:
             run("ip", "-n", space, "addr", "add", f"{six}/64", "dev", end, "nodad")
             run("ip", "-n", space, "link", "set", "lo", "up")
             run("ip", "-n", space, "link", "set", end, "up")
+        run("ip", "-n", self.client, "addr", "add", f"{OTHER4}/24", "dev", self.client_end)
+        run("ip", "-n", self.server, "route", "add", "10.9.1.0/24", "dev", self.server_end)
 
     def remove(self) -> None:
         """Take all of it away."""
@@ -64,11 +69,11 @@ class Wire:
 
 
 @contextlib.contextmanager
-def laid() -> Iterator[Wire]:
+def laid(queues: int = 1) -> Iterator[Wire]:
     """Yield a wire, or skip where this machine lets nobody have one, or XDP is not compiled."""
     if load_frame_loop() is None:
         pytest.skip("XDP is not compiled here")
-    wire = Wire()
+    wire = Wire(queues)
     try:
         wire.make()
     except (OSError, subprocess.CalledProcessError) as error:
@@ -96,9 +101,11 @@ def inside(space: str, make: Callable[[], Made]) -> Made:
         return pool.submit(enter).result()
 
 
-def asking(space: str, host: str, kind: socket.SocketKind = socket.SOCK_DGRAM, is_past: bool = True) -> socket.socket:
-    """Return a socket in a namespace that asks the server at a host; where `is_past` is False, by packets with options
-    that say nothing, which are not for the filter: the server's sockets get them."""
+def asking(
+    space: str, host: str, kind: socket.SocketKind = socket.SOCK_DGRAM, is_past: bool = True, source: str = ""
+) -> socket.socket:
+    """Return a socket in a namespace that asks the server at a host, from an address; where `is_past` is False, by
+    packets with options that say nothing, which are not for the filter: the server's sockets get them."""
 
     def make() -> socket.socket:
         sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
@@ -107,6 +114,8 @@ def asking(space: str, host: str, kind: socket.SocketKind = socket.SOCK_DGRAM, i
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, bytes([0, 0, 1, 4, 0, 0, 0, 0]))
         elif not is_past:
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, bytes([1, 1, 1, 0]))
+        if source:
+            sock.bind((source, 0))
         sock.connect((host, 53))
         return sock
 
@@ -116,13 +125,15 @@ def asking(space: str, host: str, kind: socket.SocketKind = socket.SOCK_DGRAM, i
 class WiredServer(LbdnsServer):
     """A server in the namespace of a wire."""
 
-    def __init__(self, wire: Wire, directory: Path, work: Path) -> None:
+    def __init__(self, wire: Wire, directory: Path, work: Path, before: tuple[str, ...] = ()) -> None:
+        """`before`: a command that starts it there."""
         super().__init__(directory, work, override=False)
         self._wire = wire
+        self._before = before
 
     def command(self) -> list[str]:
         """Return the command that becomes the server's supervisor."""
-        return ["ip", "netns", "exec", self._wire.server, *super().command()]
+        return ["ip", "netns", "exec", self._wire.server, *self._before, *super().command()]
 
     def wait_for(self, condition: Callable[[], bool], otherwise: str) -> None:
         """Wait until something is so."""
