@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from lbdns.answer.reply import Client
@@ -22,11 +23,16 @@ class Proxied(NamedTuple):
 
 def is_proxy(view: ServingView, address: bytes) -> bool:
     """Return whether an address is a proxy's (`proxies`)."""
-    tries = view.columns["proxy_trie"]
-    if not len(tries) or tries[0] == NO_TRIE:
+    if not has_proxies(view.columns):
         return False
     version = 4 if len(address) == 4 else 6
-    return walk(view.steering, tries[0], version, *halves(address)) >> 8 != 0
+    return walk(view.steering, view.columns["proxy_trie"][0], version, *halves(address)) >> 8 != 0
+
+
+def has_proxies(columns: Mapping[str, memoryview]) -> bool:
+    """Return whether any address is a proxy's; `columns`: of a view."""
+    tries = columns["proxy_trie"]
+    return len(tries) != 0 and tries[0] != NO_TRIE
 
 
 def pass_header(data: bytes | bytearray, proxy: Client) -> Proxied:

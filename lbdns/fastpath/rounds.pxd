@@ -3,6 +3,7 @@
 from libc.stdint cimport uint64_t
 
 from lbdns.fastpath.ahead cimport Ahead
+from lbdns.fastpath.floods cimport Floods
 from lbdns.fastpath.in_hand cimport BATCH, Hand, InHand
 from lbdns.fastpath.known_networks cimport KnownNetworks
 from lbdns.fastpath.read cimport Server
@@ -17,6 +18,7 @@ cdef class Rounds:
     cdef Server first, second
     cdef Counters counters
     cdef Ahead ahead
+    cdef readonly Floods floods
     cdef InHand in_hand
     cdef KnownNetworks known
     cdef Sampler sampler

@@ -1,5 +1,6 @@
 """The types of rounds.pyx, for checkers."""
 
+from lbdns.fastpath.floods import Floods
 from lbdns.fastpath.known_networks import KnownNetworks
 from lbdns.fastpath.read import Server
 
@@ -9,6 +10,7 @@ class Rounds:
     event_fd: int
     left: int
     is_empty: bool
+    floods: Floods
     left_out: list[tuple[bytes, bytes, int]]
     @staticmethod
     def room_bytes() -> int: ...

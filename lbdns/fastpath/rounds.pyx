@@ -28,6 +28,7 @@ from lbdns.fastpath.in_hand cimport (
     control_of,
     shown,
 )
+from lbdns.fastpath.floods cimport Floods, note_limited
 from lbdns.fastpath.known_networks cimport KnownNetworks, network_number
 from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.limit cimport pass_header
@@ -86,6 +87,7 @@ cdef class Rounds:
         self.sampler = no_sampler() if sampler is None else sampler
         self.tap = Tap() if tap is None else tap
         self.ahead = Ahead()
+        self.floods = Floods()
         self.random = seed
         self.event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
         if self.event < 0:
@@ -286,6 +288,8 @@ cdef class Rounds:
                     continue
                 size = write_overflow(server, start, base)
             count_served(self.counters, server, size)
+            if server.limited and not server.has_proxies:  # a proxy's clients do not send to this socket
+                note_limited(self.floods, server.query.resolver_version, server.query.resolver_high)
             if is_tapped(self.tap, server.query.draw_base):
                 self.tap_exchange(server, index, start, length, size)
             if size > 0:

@@ -16,6 +16,7 @@ from lbdns.mapped.counter_words import (
     UNPROXIED_COUNT,
 )
 from lbdns.mapped.rate_words import RATE_CLASS_NAMES
+from lbdns.mapped.unread_words import UNREAD_FLOOD, UNREAD_FULL
 from lbdns.telemetry.tally import Sample
 
 
@@ -48,3 +49,6 @@ def guard_counts(sample: Sample) -> Iterator[GuardCounts]:
     yield GuardCounts("queries_barred", "Queries refused, as their client may not ask the zone.", (), barred)
     headers = [(("accepted",), sample.word(PROXIED_COUNT)), (("refused",), sample.word(UNPROXIED_COUNT))]
     yield GuardCounts("proxied", "What proxies sent, by whether its header could be read.", ("header",), headers)
+    unread = [(("full",), sample.word(UNREAD_FULL)), (("flood",), sample.word(UNREAD_FLOOD))]
+    text = "Datagrams that the kernel dropped unread: the socket was full, or a network that floods is kept out."
+    yield GuardCounts("unread", text, ("reason",), unread)

@@ -12,7 +12,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from measure import Running, free_port, wait_ready
 from questions import NAMES, NXDOMAIN, SEED, ZONE, Question
@@ -26,6 +26,7 @@ from lbdns.mapped.counter_words import RCODES_FIRST, TRUNCATED_FIRST
 from lbdns.mapped.counters import open_counters
 from lbdns.mapped.rate_words import CLASS_NXDOMAIN
 from lbdns.mapped.run_directory import RunDirectory
+from lbdns.mapped.unread_words import UNREAD_FLOOD, UNREAD_FULL
 
 if TYPE_CHECKING:
     from bench import Bench
@@ -98,16 +99,16 @@ def _flood(bench: Bench) -> dict[str, Any]:
     goods = [GoodClient(server.port, number) for number in range(GOOD_NETWORKS)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as flooding:
         time.sleep(LEAD_S)
-        before, full_before = _told(server), kernel_drops(server.port)
+        before = _told(server)
         for good in goods:
             good.start()
         cookies = bench.generator.run(server, FLOOD_S, with_cookies(bench), "--window", "20")
         for good in goods:
             good.join()
-        after, full = _told(server), kernel_drops(server.port) - full_before
+        after = _told(server)
         flooding.wait()
-    whole = (after[0] - before[0]) / FLOOD_S
-    cut = (after[1] - before[1]) / FLOOD_S
+    whole, cut = (after.whole - before.whole) / FLOOD_S, (after.cut - before.cut) / FLOOD_S
+    full, kept_out = after.full - before.full, after.kept_out - before.kept_out
     truncated, late = sum(good.truncated for good in goods), sum(good.late for good in goods)
     unanswered = sum(good.unanswered for good in goods)
     asked = sum(good.asked for good in goods)
@@ -117,29 +118,35 @@ def _flood(bench: Bench) -> dict[str, Any]:
         f"clients of {GOOD_NETWORKS} networks, {GOOD_PER_S}/s each: of {asked}, {unanswered} unanswered, {late} later "
         f"than {GOOD_PATIENCE_S:.0f} s, {truncated} truncated"
     )
-    bench.say(f"the kernel dropped {full:,} datagrams in that time, as the server's socket was full")
+    bench.say(
+        f"the kernel dropped {full:,} datagrams in that time as the server's socket was full, and {kept_out:,} as the "
+        f"flood was kept out; before, in {LEAD_S:.0f} s, {before.full:,} and {before.kept_out:,}"
+    )
     bench.say(
         f"a client with a cookie: {cookies.done:,} whole, {cookies.load['wrong']} not, {cookies.load['lost']} lost"
     )
     bench.stop_all()
-    lost = {"unanswered": unanswered, "late": late, "truncated": truncated, "kernel drops": full}
+    lost = {"unanswered": unanswered, "late": late, "truncated": truncated, "full": full, "kept out": kept_out}
     return {"whole": whole, "truncated": cut, "asked": asked, **lost, "with_cookie": cookies.load}
 
 
-def kernel_drops(port: int) -> int:
-    """Return how many datagrams the kernel has dropped of those to the UDP sockets at a port, which were full."""
-    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
-    return sum(int(row[-1]) for row in rows if int(row[1].rpartition(":")[2], 16) == port)
+class Told(NamedTuple):
+    """What a server has counted: NXDOMAIN sent whole, and truncated; datagrams lost to a full socket, and while a flood
+    was kept out."""
+
+    whole: int
+    cut: int
+    full: int
+    kept_out: int
 
 
-def _told(server: Running) -> tuple[int, int]:
-    """Return how many NXDOMAIN a server has sent whole, and how many truncated."""
-    whole = cut = 0
-    for path in RunDirectory(server.folder / "state").all_counters():
-        words = open_counters(path)
-        cut += words[TRUNCATED_FIRST + CLASS_NXDOMAIN]
-        whole += words[RCODES_FIRST + NXDOMAIN] - words[TRUNCATED_FIRST + CLASS_NXDOMAIN]
-    return whole, cut
+def _told(server: Running) -> Told:
+    words = [open_counters(path) for path in RunDirectory(server.folder / "state").all_counters()]
+    cut, rcodes, full, kept_out = (
+        sum(one[word] for one in words)
+        for word in (TRUNCATED_FIRST + CLASS_NXDOMAIN, RCODES_FIRST + NXDOMAIN, UNREAD_FULL, UNREAD_FLOOD)
+    )
+    return Told(rcodes - cut, cut, full, kept_out)
 
 
 class GoodClient(threading.Thread):

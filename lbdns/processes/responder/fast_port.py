@@ -16,6 +16,7 @@ import random
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from lbdns.mapped.query_room import map_query_room
 from lbdns.mapped.tap_ring import Tap
 from lbdns.model.socket_address import format_socket_address
 from lbdns.processes.responder.datagram_port import Answerer
+from lbdns.processes.responder.flood_watch import LOOK_S, FloodWatch
 from lbdns.processes.responder.later_reply import LaterReply
 from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.taps import set_local
@@ -278,7 +280,31 @@ class FastPort(RoundsPort):
         loop = loop_class(sock.fileno(), is_wildcard, Counters(words), new_seed(), in_hand, known, sampler, tap)
         if tap is not None:
             set_local(tap, format_socket_address(*sock.getsockname()[:2]))
+        self._floods = FloodWatch(sock, loop.floods, words)
+        self._watching: asyncio.Task[None] | None = None
         super().__init__(loop, views, answerer, words, thread, listener, sampler, follow_tap, rates)
+
+    def start(self, turns: Turns | None = None) -> None:
+        """Begin to serve, what was left behind first; called on the event loop. `turns`: those that include this."""
+        super().start(turns)
+        self._watching = asyncio.create_task(self._watch())
+
+    @property
+    def kept_out(self) -> list[str]:
+        """The networks that flood and of which little is read."""
+        return self._floods.networks
+
+    async def _watch(self) -> None:
+        while True:
+            self._floods.look(self._view.columns, time.monotonic())
+            await asyncio.sleep(LOOK_S)
+
+    async def stop(self) -> None:
+        """Answer what has arrived, deferred datagrams too, and end the thread."""
+        if self._watching is not None:
+            self._watching.cancel()
+        self._floods.close()
+        await super().stop()
 
 
 def yield_to_fast_path() -> None:
