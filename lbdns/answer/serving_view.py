@@ -45,6 +45,7 @@ from lbdns.snapshot.lookup.name_table import Suffixes, find, set_name
 from lbdns.snapshot.lookup.steered_data import endpoint_target
 from lbdns.steering.kernel import view as steering
 
+_DATA_COLUMNS: Final = ("rrset_rdata_start", "rrset_rdata_count", "rdata_offset", "rdata_length", "blob")
 _HEARS: Final = {"transfer": HEARS_TRANSFER, "notify": HEARS_NOTIFY, "update": HEARS_UPDATE}
 _HEARD_OPCODES: Final = {HEARS_NOTIFY: OPCODE_NOTIFY, HEARS_UPDATE: OPCODE_UPDATE}
 
@@ -73,6 +74,7 @@ class ServingView:
         self.state_dir = state_dir
         self.signature_columns = NO_SIGNATURES if signatures is None else signatures.columns
         self.columns = snapshot.columns
+        self._data = [snapshot.columns[name] for name in _DATA_COLUMNS]
         # What a query that asks for NSID gets (RFC 5001): the PoP's code, where there is one.
         self.nsid = bytes(snapshot.columns["nsid"])
         self.region = str(snapshot.meta["region"])
@@ -205,11 +207,13 @@ class ServingView:
 
     def rdatas(self, row: int) -> tuple[bytes, ...]:
         """Return the data of the records of an RRset, by its row."""
-        columns = self.columns
-        first = columns["rrset_rdata_start"][row]
-        end = first + columns["rrset_rdata_count"][row]
-        offsets, lengths = columns["rdata_offset"], columns["rdata_length"]
-        return tuple([bytes(columns["blob"][offsets[at] : offsets[at] + lengths[at]]) for at in range(first, end)])
+        starts, counts, offsets, lengths, blob = self._data
+        first, count = starts[row], counts[row]
+        if count == 1:  # most have one
+            offset = offsets[first]
+            return (bytes(blob[offset : offset + lengths[first]]),)
+        places = range(first, first + count)
+        return tuple([bytes(blob[offsets[at] : offsets[at] + lengths[at]]) for at in places])
 
     def _signatures(self, row: int) -> tuple[bytes, ...]:
         """Return the rdata of the RRSIG records over an RRset."""

@@ -132,6 +132,7 @@ class _Templates:
         self._known: dict[bytes, int] = {}
         self._after: dict[bytes, list[_Beyond]] = {}
         self._directories = Directories(view)
+        self._types, self._ttls = view.columns["rrset_type"], view.columns["rrset_ttl"]
         self._signed = {zone for zone in range(len(view.columns["zone_apex"])) if view.is_signed(zone)}
 
     def fill(self) -> None:
@@ -189,8 +190,7 @@ class _Templates:
 
     def _plain(self, row: int) -> int:
         """Return the template of an RRset of PLAIN_TYPES, by its row."""
-        rows = self.view.columns
-        return self._store(_plain(rows["rrset_type"][row], rows["rrset_ttl"][row], self.view.rdatas(row)))
+        return self._store(_plain(self._types[row], self._ttls[row], self.view.rdatas(row)))
 
     def _dname(self, entry: int) -> int:
         """Return the template of a DNAME's record before what follows from it."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import errno
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.configuration import Configuration, UnreadyZone
 from lbdns.model.configuration_document import ConfigurationDocument, decode_configuration, encode_configuration
+from lbdns.processes.supervisor.keeping import REST_MIN_S, Keeper, ToKeep
 from lbdns.publish.last_served import LastServedWriter, find_last_served
 from lbdns.publish.publisher import Published, Publisher
 from tests.processes.load import configuration
@@ -114,6 +117,36 @@ def test_a_full_disk_leaves_what_was_kept(
     assert len(list((tmp_path / LAST_SERVED).iterdir())) == 2
     keep(tmp_path, second)
     assert kept_ttl(tmp_path) == 40
+
+
+def test_of_changes_that_hurry_not_each_is_kept_but_the_last_one(
+    tmp_path: Path, published: tuple[Published, Published], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (
+        ToKeep(one, partial(dict, {"a.txt": ttl}), 1.0) for one, ttl in zip(published, ("30", "40"), strict=True)
+    )
+    rests: list[float] = []
+
+    async def hurry() -> None:
+        rests_now = asyncio.Event()
+
+        async def rest(rest_s: float) -> None:
+            rests.append(rest_s)
+            rests_now.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(asyncio, "sleep", rest)
+        keeper = Keeper(tmp_path, SOURCE)
+        keeper.start()
+        keeper.tell(first)
+        await rests_now.wait()
+        keeper.tell(second)
+        assert kept_ttl(tmp_path) == 30
+        await keeper.close()
+        assert kept_ttl(tmp_path) == 40
+
+    asyncio.run(hurry())
+    assert len(rests) == 1 and rests[0] >= REST_MIN_S
 
 
 def test_files_that_stay_are_not_written_again(tmp_path: Path, published: tuple[Published, Published]) -> None:

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from lbdns.base.errors import LbdnsError
+from lbdns.dnssec.signer.signer_frames import FrameReader
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.supervisor.state_keeper import StateKeeper
-from lbdns.processes.supervisor.update_door import UpdateDoor
+from lbdns.processes.supervisor.update_door import BroughtUpdates, UpdateDoor
 from lbdns.publish.publisher import Published
+from lbdns.transfer.update.update_frames import AskedFor, decode_said, encode_ask
+from lbdns.transfer.update.update_section import UpdateOutcome
 
 
 @pytest.fixture
@@ -47,3 +50,41 @@ def test_a_door_that_closes_while_updates_are_under_way_is_not_made_again(run: R
         return was_there, is_there, keeper.problem
 
     assert asyncio.run(close()) == (True, False, "")
+
+
+def test_what_is_said_of_a_batch_is_sent_at_once_and_before_the_door_closes(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[BroughtUpdates] = []
+    send = BroughtUpdates.send
+
+    def send_and_count(brought: BroughtUpdates) -> None:
+        sent.append(brought)
+        send(brought)
+
+    async def ask() -> list[int]:
+        door, is_served, asking = UpdateDoor(run, nothing), asyncio.Event(), 0
+
+        async def say(asked: AskedFor) -> UpdateOutcome:
+            nonlocal asking
+            asking += 1
+            await is_served.wait()
+            return UpdateOutcome(asked.port)
+
+        monkeypatch.setattr(door, "say", say)
+        monkeypatch.setattr(BroughtUpdates, "send", send_and_count)
+        door.open()
+        reader, writer = await asyncio.open_unix_connection(run.updates)
+        asks = [encode_ask(number, AskedFor(bytes(4), number, True, b"", "", b"")) for number in range(5)]
+        writer.write(b"".join(asks))
+        while asking < len(asks):
+            await asyncio.sleep(0)
+        is_served.set()
+        await door.close()
+        replies = FrameReader(1000).take(await reader.read())
+        writer.close()
+        said = [decode_said(frame) for frame in replies]
+        return [one.rcode for one in said if isinstance(one, UpdateOutcome)]
+
+    assert asyncio.run(ask()) == [0, 1, 2, 3, 4]
+    assert len(sent) <= 2  # of the batch, and of the door that closes

@@ -144,6 +144,26 @@ def test_updates_that_come_together_are_published_together_and_each_is_a_revisio
     )
 
 
+def test_a_batch_begins_once_as_many_are_there_as_were_together_before(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(update_queue, "GATHER_SHARE", 1e9)
+    monkeypatch.setattr(update_queue, "GATHER_MAX_S", 3600.0)
+
+    async def load() -> list[int]:
+        firsts = [asked(adding(f"a{number}.example.com", "A", "192.0.2.9")) for number in range(2)]
+        said = list(await asyncio.gather(*map(desk.queue.take, firsts)))
+        slow = asyncio.ensure_future(desk.queue.take(asked(adding("b0.example.com", "A", "192.0.2.9"))))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not slow.done() and desk.server.tried == 2  # the first is the zone
+        said += await asyncio.gather(slow, desk.queue.take(asked(adding("b1.example.com", "A", "192.0.2.9"))))
+        return [one.rcode for one in said]
+
+    assert asyncio.run(load()) == [NOERROR] * 4
+    assert desk.server.tried == 3
+
+
 def test_what_stays_keeps_its_id_comment_and_tags(desk: Desk) -> None:
     before = desk.records()
     made = update()

@@ -28,11 +28,12 @@ from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.builder import Builder
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.guarding import keep_guard
-from lbdns.manage.store.item import Change, net_changes, time_text
+from lbdns.manage.store.item import Change, time_text
 from lbdns.manage.store.making import ways_by_tokens
 from lbdns.manage.store.managing import Done, Result, Running
 from lbdns.manage.store.refusals import Outdated, RaceLost, StoreError, Unavailable, Unconfirmed
 from lbdns.manage.store.rescue import Rescued, rescued
+from lbdns.manage.store.revising import revise
 from lbdns.manage.store.sqlite import Revision, Store
 from lbdns.manage.store.state import State
 from lbdns.manage.store.tokens import TokenColumns
@@ -221,14 +222,10 @@ class StoreManager:
             before = self._state
             if before.unreadable:
                 raise in_the_way(before.unreadable)
-            revisions = await asyncio.to_thread(make, before)
-            if not revisions:
+            revised = await asyncio.to_thread(revise, before, make, self._builder, self.settings)
+            if revised is None:
                 return before.revision
-            changes = net_changes(change for revision in revisions for change in revision.changes)
-            after = before.changed(changes, revisions[-1].number)
-            examined = await asyncio.to_thread(self._builder.examine, after, self.settings)
-            if examined.errors:
-                raise ConfigError(examined.errors, examined.more)
+            revisions, after, examined = revised
 
             def commit() -> None:
                 self._commit(revisions)

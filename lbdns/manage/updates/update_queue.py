@@ -13,6 +13,7 @@ publish, whatever it is, so the more updates come at once, the more go along.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -49,7 +50,6 @@ GATHER_SHARE: Final = 0.5
 once; as long as it has fewer than the largest of the last GATHER_BATCHES."""
 GATHER_BATCHES: Final = 8
 GATHER_MAX_S: Final = 0.05
-GATHER_LOOK_S: Final = 0.0005
 TRIES_MAX: Final = 8
 """Publications that fail one after another for no fault of an update's, before the rest of a batch is not tried."""
 ZONES_KEPT: Final = 64
@@ -99,6 +99,8 @@ class UpdateQueue:
         self._failures = 0
         self._sizes: deque[int] = deque(maxlen=GATHER_BATCHES)
         self._took_s = 0.0
+        self._wanted = 0  # how many a batch waits for
+        self._gathered: asyncio.Future[None] | None = None
 
     async def take(self, asked: AskedUpdate) -> UpdateOutcome:
         """Make an update, and return what is said of it once it is served; raises nothing."""
@@ -106,6 +108,8 @@ class UpdateQueue:
             return TOO_MANY
         waiting = _WaitingUpdate(asked, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
+        if self._gathered is not None and not self._gathered.done() and len(self._waiting) >= self._wanted:
+            self._gathered.set_result(None)
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
         return await waiting.done
@@ -124,10 +128,12 @@ class UpdateQueue:
 
     async def _gather(self) -> None:
         """Wait for as many as were together last, but not for long."""
-        wanted = max(self._sizes, default=0)
-        until_s = time.monotonic() + min(self._took_s * GATHER_SHARE, GATHER_MAX_S)
-        while len(self._waiting) < wanted and time.monotonic() < until_s:
-            await asyncio.sleep(GATHER_LOOK_S)
+        self._wanted = max(self._sizes, default=0)
+        if len(self._waiting) >= self._wanted:
+            return
+        self._gathered = asyncio.get_running_loop().create_future()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._gathered, min(self._took_s * GATHER_SHARE, GATHER_MAX_S))
 
     async def _settle(self, batch: Sequence[_WaitingUpdate]) -> None:
         """Publish a batch, or what of it can be."""

@@ -159,6 +159,8 @@ class UpdatedZone:
 
 def _rrset_of(items: list[Item]) -> RRsetNow:
     rows = [record_rrset(item) for item in items]
+    if len(rows) == 1:  # as most have
+        return RRsetNow(rows[0][2], (rows[0][3],))
     return RRsetNow(min(row[2] for row in rows), tuple(row[3] for row in rows))
 
 

@@ -1,7 +1,8 @@
 """Keeping what is served: a copy in the state directory for each generation, in a thread, the newest where they hurry.
 
-After a copy it rests several times as long as that took, so that a store of many changes does not spend itself on
-copies. Where none can be written, answers go on: the log, metrics and `lbdns status` say so, and it is tried again.
+After a copy it rests several times as long as that took, and for REST_MIN_S, so that a store of many changes does not
+spend itself on copies. Where none can be written, answers go on: the log, metrics and `lbdns status` say so, and it is
+tried again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from lbdns.publish.last_served import LastServedWriter
 from lbdns.publish.publisher import Published
 
 REST_SHARE: Final = 4  # how many times as long as a copy took nothing is copied afterwards
+REST_MIN_S: Final = 0.5  # a small copy takes 10 ms of computing, and changes may come a hundred times a second
 REST_MAX_S: Final = 30.0
 RETRY_S: Final = 5.0
 
@@ -75,7 +77,7 @@ class Keeper:
             self._told.clear()
             began = time.monotonic()
             await asyncio.shield(self._keep())
-            rest_s = min(REST_SHARE * (time.monotonic() - began), REST_MAX_S)
+            rest_s = min(max(REST_SHARE * (time.monotonic() - began), REST_MIN_S), REST_MAX_S)
             if self.problem:
                 self._told.set()
                 rest_s = max(rest_s, RETRY_S)

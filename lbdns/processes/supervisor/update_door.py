@@ -110,6 +110,7 @@ class UpdateDoor:
         if self.tasks:
             await asyncio.wait(tuple(self.tasks), timeout=DRAIN_S)
         for one in tuple(self.connections):
+            one.send()
             one.abort()
 
     async def say(self, asked: AskedFor) -> Said:
@@ -174,6 +175,7 @@ class BroughtUpdates(asyncio.Protocol):
         self._door = door
         self._reader = FrameReader(UPDATE_FRAME_BYTES_MAX)
         self._transport: asyncio.Transport | None = None
+        self._said: list[bytes] = []  # what goes out together: a batch is answered at once
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, or refuse."""
@@ -203,8 +205,15 @@ class BroughtUpdates(asyncio.Protocol):
         except Exception:  # a mistake of ours costs one answer
             log.exception("lbdns failed on an update")
             said = UpdateOutcome(SERVFAIL)
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(encode_said(number, said))
+        if not self._said:
+            asyncio.get_running_loop().call_soon(self.send)
+        self._said.append(encode_said(number, said))
+
+    def send(self) -> None:
+        """Send what was said since the last time, unless whoever asked has gone."""
+        said, self._said = self._said, []
+        if said and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(said))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it: what was asked for is made all the same, and known when it is asked for again."""

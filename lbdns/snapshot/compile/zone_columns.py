@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -45,10 +44,18 @@ _NO_BALANCERS: Final[Mapping[str, int]] = MappingProxyType({})
 """What most names have; a mapping for each of very many takes more than their rows."""
 
 
-@dataclass(slots=True)
+_FLAGS_OF_TYPE: Final = {TYPE_DNAME: NAME_DNAME, TYPE_CNAME: NAME_CNAME}
+_NO_BALANCER_ROWS: Final = (NONE_32,) * len(BALANCER_TYPES)
+
+
 class _Node:
-    rrsets: list[RRset] = field(default_factory=list)
-    load_balancers: Mapping[str, int] = field(default_factory=lambda: _NO_BALANCERS)
+    """What stands at a name. There are very many."""
+
+    __slots__ = ("load_balancers", "rrsets")
+
+    def __init__(self) -> None:
+        self.rrsets: list[RRset] = []
+        self.load_balancers: Mapping[str, int] = _NO_BALANCERS
 
 
 BY_NAME: Final = NONE_32
@@ -86,24 +93,65 @@ def compile_zones(
         directories = [DirectoryRow(DIRECTORY, zone.apex, index) for index, zone in enumerate(zones)]
     public = [row.instance for row in directories if row.directory == DIRECTORY and row.instance != NO_NAME]
     columns["public_zones"].append(max(public, default=-1) + 1)
-    suffixes = Suffixes()
-    hashes = array("Q")
     signed = SignedRows(columns, blob) if any(zone.signed for zone in zones) else None
+    rows = _NameRows(columns, blob, signed)
     flat = FlatRows(columns, blob, flats)
     for index, (zone, tree) in enumerate(zip(zones, trees, strict=True)):
-        columns["zone_apex"].append(len(hashes))
+        columns["zone_apex"].append(len(rows.hashes))
         if signed:
             signed.begin_zone(zone)
-        _append_zone(columns, blob, hashes, suffixes, index, zone, tree, signed)
+        _append_zone(rows, index, zone, tree)
         if signed:
             signed.end_zone()
         flat.find(index, index in balanced, _row_finder(columns, tree))
     for row in directories:
-        _append_name(columns, blob, hashes, suffixes, row.directory, row.apex, row.instance, 0, _Node(), signed)
+        rows.append_name(row.directory, row.apex, row.instance, 0, _Node())
     if signed:
-        _append_nsec3(columns, blob, zones, signed)
-    flat.append(zones, lambda rrset: _append_rrset(columns, blob, rrset, signed))
-    columns["table"] = build_table(hashes)
+        _append_nsec3(columns, rows, zones, signed)
+    flat.append(zones, rows.append_rrset)
+    columns["table"] = build_table(rows.hashes)
+
+
+class _NameRows:
+    """Appends the rows of names and of their RRsets: what that takes is at hand, as there are very many."""
+
+    def __init__(self, columns: Columns, blob: Blob, signed: SignedRows | None) -> None:
+        """Append to columns whose `public_zones` are there."""
+        self.hashes = array("Q")
+        self._signed = signed
+        self._suffixes = Suffixes()
+        self._public_zones = columns["public_zones"][0]
+        self._add = blob.add
+        self._names = columns["name_row"]
+        self._types, self._ttls = columns["rrset_type"], columns["rrset_ttl"]
+        self._starts, self._counts = columns["rrset_rdata_start"], columns["rrset_rdata_count"]
+        self._offsets, self._lengths = columns["rdata_offset"], columns["rdata_length"]
+
+    def append_name(self, zone: int, name: bytes, link: int, flags: int, node: _Node) -> None:
+        """Append a name's row; its RRsets follow from the present end of theirs."""
+        rrsets, load_balancers = node.rrsets, node.load_balancers
+        if self._signed is not None:
+            self._signed.add_name(len(self.hashes), name, rrsets, bool(flags & NAME_OCCLUDED))
+        set_name(self._suffixes, name)
+        self.hashes.append(hash_in(self._suffixes.hashes[0], zone, self._public_zones))
+        steered = (
+            [load_balancers.get(kind, NONE_32) for kind in BALANCER_TYPES] if load_balancers else _NO_BALANCER_ROWS
+        )
+        row = (self._add(name), zone, link, len(self._types), len(rrsets) | flags << FLAGS_SHIFT, *steered)
+        self._names.extend(row)
+
+    def append_rrset(self, rrset: RRset) -> None:
+        """Append an RRset's row, and those of its records."""
+        rdatas = rrset.rdatas
+        self._types.append(rrset.type)
+        self._ttls.append(rrset.ttl)
+        self._starts.append(len(self._offsets))
+        self._counts.append(len(rdatas))
+        for rdata in rdatas:
+            self._offsets.append(self._add(rdata))
+            self._lengths.append(len(rdata))
+        if self._signed is not None:
+            self._signed.add_rrset(rrset)
 
 
 def _row_finder(columns: Columns, tree: Mapping[bytes, _Node]) -> Callable[[bytes, int], int]:
@@ -125,9 +173,11 @@ def _row_finder(columns: Columns, tree: Mapping[bytes, _Node]) -> Callable[[byte
 
 
 def _nodes(zone: Zone) -> dict[bytes, _Node]:
-    tree: dict[bytes, _Node] = {zone.apex: _Node()}
+    apex = zone.apex
+    tree: dict[bytes, _Node] = {apex: _Node()}
     for rrset in zone.rrsets:
-        _node(tree, rrset.owner, zone.apex).rrsets.append(rrset)
+        node = tree.get(rrset.owner) or _node(tree, rrset.owner, apex)
+        node.rrsets.append(rrset)
     return tree
 
 
@@ -143,91 +193,44 @@ def _node(tree: dict[bytes, _Node], name: bytes, apex: bytes) -> _Node:
     return found
 
 
-def _append_zone(
-    columns: Columns,
-    blob: Blob,
-    hashes: array[int],
-    suffixes: Suffixes,
-    index: int,
-    zone: Zone,
-    tree: dict[bytes, _Node],
-    signed: SignedRows | None,
-) -> None:
-    first = len(hashes)
+def _append_zone(rows: _NameRows, index: int, zone: Zone, tree: dict[bytes, _Node]) -> None:
+    first = len(rows.hashes)
     apex = zone.apex
     numbers = {name: first + offset for offset, name in enumerate(tree)}
-    cuts = {name for name, node in tree.items() if name != apex and any(rrset.type == TYPE_NS for rrset in node.rrsets)}
+    cuts = {name for name, node in tree.items() for rrset in node.rrsets if rrset.type == TYPE_NS and name != apex}
+    flags_of_all = 0 if zone.rrsets else NAME_UNREADY
     for number, (name, node) in enumerate(tree.items()):
         if number % STEP == 0:
             report("compiling records", number, len(tree))
-        types = {rrset.type for rrset in node.rrsets}
-        flags = 0 if zone.rrsets else NAME_UNREADY
+        flags = flags_of_all
         if name in cuts:
             flags |= NAME_CUT
-        if TYPE_DNAME in types:
-            flags |= NAME_DNAME
-        if TYPE_CNAME in types:
-            flags |= NAME_CNAME
+        for rrset in node.rrsets:
+            flags |= _FLAGS_OF_TYPE.get(rrset.type, 0)
         link = numbers.get(WILDCARD_LABEL + name, NO_NAME)
-        cut = _cut_above(name, apex, cuts)
+        cut = _cut_above(name, apex, cuts) if cuts else None
         if cut is not None:
             flags |= NAME_OCCLUDED
             link = numbers[cut]
-        _append_name(columns, blob, hashes, suffixes, index + 1, name, link, flags, node, signed)
+        rows.append_name(index + 1, name, link, flags, node)
         for rrset in node.rrsets:
-            _append_rrset(columns, blob, rrset, signed)
+            rows.append_rrset(rrset)
 
 
-def _append_nsec3(columns: Columns, blob: Blob, zones: Sequence[Zone], signed: SignedRows) -> None:
+def _append_nsec3(columns: Columns, rows: _NameRows, zones: Sequence[Zone], signed: SignedRows) -> None:
     """Append the NSEC3 records of all zones: behind the RRsets of names, as none of these owns them."""
     for zone in zones:
         first = len(columns["rrset_type"])
         for _, rrset in zone.signed.nsec3 if zone.signed else ():
-            _append_rrset(columns, blob, rrset, signed)
+            rows.append_rrset(rrset)
         signed.add_nsec3(zone, range(first, len(columns["rrset_type"])))
 
 
 def _cut_above(name: bytes, apex: bytes, cuts: set[bytes]) -> bytes | None:
     """Return the topmost cut strictly above a name, or None."""
-    if not cuts:
-        return None
     topmost = None
     while name != apex:
         name = parent(name)
         if name in cuts:
             topmost = name
     return topmost
-
-
-def _append_name(
-    columns: Columns,
-    blob: Blob,
-    hashes: array[int],
-    suffixes: Suffixes,
-    zone: int,
-    name: bytes,
-    link: int,
-    flags: int,
-    node: _Node,
-    signed: SignedRows | None,
-) -> None:
-    """Append a name's row; its RRsets follow from the present end of theirs."""
-    if signed is not None:
-        signed.add_name(len(hashes), name, node.rrsets, bool(flags & NAME_OCCLUDED))
-    set_name(suffixes, name)
-    hashes.append(hash_in(suffixes.hashes[0], zone, columns["public_zones"][0]))
-    row = [blob.add(name), zone, link, len(columns["rrset_type"]), len(node.rrsets) | flags << FLAGS_SHIFT]
-    row += [node.load_balancers.get(kind, NONE_32) for kind in BALANCER_TYPES]
-    columns["name_row"].extend(row)
-
-
-def _append_rrset(columns: Columns, blob: Blob, rrset: RRset, signed: SignedRows | None) -> None:
-    columns["rrset_type"].append(rrset.type)
-    columns["rrset_ttl"].append(rrset.ttl)
-    columns["rrset_rdata_start"].append(len(columns["rdata_offset"]))
-    columns["rrset_rdata_count"].append(len(rrset.rdatas))
-    for rdata in rrset.rdatas:
-        columns["rdata_offset"].append(blob.add(rdata))
-        columns["rdata_length"].append(len(rdata))
-    if signed is not None:
-        signed.add_rrset(rrset)

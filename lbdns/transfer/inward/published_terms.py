@@ -36,15 +36,13 @@ def terms_of(published: Published) -> WorkerTerms:
         policy.apex: SecondaryTerms(tuple(_primary(one, keys) for one in policy.primaries), policy.refresh_s)
         for policy in policies.secondaries
     }
+    told = ((zone.apex, policies.of(zone.apex)) for zone in configuration.zones if not zone.view)
+    asking = [(apex, policy) for apex, policy in told if policy.transfer or policy.notify_targets]
+    if not asking:
+        return WorkerTerms(secondaries, {})
     view = ServingView(published.snapshot, published.table, published.signatures)
-    notified = {}
-    for zone in configuration.zones:
-        policy = policies.of(zone.apex)
-        if not zone.view and (policy.transfer or policy.notify_targets):
-            told = _notified(view, zone.apex, policy, keys)
-            if told is not None:
-                notified[zone.apex] = told
-    return WorkerTerms(secondaries, notified)
+    found = ((apex, _notified(view, apex, policy, keys)) for apex, policy in asking)
+    return WorkerTerms(secondaries, {apex: notified for apex, notified in found if notified is not None})
 
 
 def _notified(

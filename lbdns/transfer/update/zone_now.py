@@ -74,8 +74,7 @@ class ZoneNow:
 
     def node(self, owner: bytes) -> Node:
         """Return what stands at a name (lower case)."""
-        node = self._nodes.get(owner)
-        return self._stored.node(owner) if node is None else node
+        return self._node(owner)
 
     def held(self, owner: bytes, rdtype: int) -> RRsetNow | None:
         """Return an RRset, None where there is none."""
@@ -99,10 +98,15 @@ class ZoneNow:
             yield key, self._before[key], held
 
     def _set(self, owner: bytes, rdtype: int, held: RRsetNow | None) -> None:
-        node = self._nodes.get(owner)
-        if node is None:
-            node = self._nodes[owner] = dict(self._stored.node(owner))
+        node = self._node(owner)
         if held is None:
             node.pop(rdtype, None)
         else:
             node[rdtype] = held
+
+    def _node(self, owner: bytes) -> dict[int, RRsetNow]:
+        """Return what stands at a name, to be changed here; it is read from what is stored once."""
+        node = self._nodes.get(owner)
+        if node is None:
+            node = self._nodes[owner] = dict(self._stored.node(owner))
+        return node

@@ -108,13 +108,14 @@ def raised_serial(old: int, now_s: int) -> int:
     One of the form YYYYMMDDnn moves on to today, or counts on within its day; any other counts on, 0 left out.
     """
     today = first_serial(now_s)
-    if _is_dated(old) and today > old:
+    if today > old and _is_date(old // 100):
         return today
     return (old + 1) % _SERIALS or 1
 
 
-def _is_dated(serial: int) -> bool:
+def _is_date(number: int) -> bool:
+    """Return whether a number is a date as YYYYMMDD, of 1980 or later."""
     try:
-        return datetime.strptime(f"{serial // 100:08d}", "%Y%m%d").year >= 1980
+        return datetime.strptime(f"{number:08d}", "%Y%m%d").year >= 1980
     except ValueError:
         return False
