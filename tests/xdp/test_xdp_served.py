@@ -15,7 +15,6 @@ import pytest
 from lbdns.dns.codes import OPTION_COOKIE
 from lbdns.mapped.counter_words import DATAGRAMS, DEFERRED_COUNT
 from lbdns.mapped.counters import open_counters
-from lbdns.mapped.xdp_words import XDP_LOST
 from lbdns.testing import write_files
 from tests.answer import world
 from tests.answer.mutations import good_messages
@@ -28,7 +27,6 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 SOCKET_PARTS, XDP_PART = (1, 2), 3
 DRAWS = 60  # of what chance decides
 SILENCE_S = 0.3
-RING_FRAMES, EXCESS, BURST = 2048, 500, 64
 RAW_PROTOCOL = 0x0003  # ETH_P_ALL
 
 
@@ -174,28 +172,6 @@ def with_packet(frame: bytes, packet: bytes) -> bytes:
         total = (total & 0xFFFF) + (total >> 16)
     head[10:12] = (0xFFFF - total).to_bytes(2)
     return frame[:14] + bytes(head) + packet[size:]
-
-
-def test_what_finds_no_room_in_the_rings_is_counted(wire: Wire, server: WiredServer) -> None:
-    """While nobody reads the rings; pings that the kernel answers say that what went before has come."""
-    message = query("static.example.com.").wire
-    before, lost = counted(server)[1], counted(server, XDP_LOST)[1]
-    pid = server.status()["responders"][0]["pid"]
-    with asking(wire.client, HOST4) as sock, pinging(wire) as ping:
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            for number in range(RING_FRAMES + EXCESS):
-                sock.send(message)
-                if number % BURST == 0:
-                    answer_ping(ping)
-        finally:
-            os.kill(pid, signal.SIGCONT)
-
-        def all_told() -> bool:
-            found = counted(server, XDP_LOST)[1] - lost
-            return found > 0 and found + counted(server)[1] - before == RING_FRAMES + EXCESS
-
-        server.wait_for(all_told, "what was lost and what was answered are not all that was sent")
 
 
 @contextlib.contextmanager
