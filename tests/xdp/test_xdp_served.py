@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from lbdns.dns.codes import OPTION_COOKIE
 from lbdns.mapped.counter_words import DATAGRAMS, DEFERRED_COUNT
 from lbdns.mapped.counters import open_counters
+from lbdns.mapped.xdp_words import XDP_LOST
 from lbdns.testing import write_files
 from tests.answer import world
 from tests.answer.mutations import good_messages
@@ -27,6 +29,9 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 SOCKET_PARTS, XDP_PART = (1, 2), 3
 DRAWS = 60  # of what chance decides
 SILENCE_S = 0.3
+ROOM = 2_048  # for frames that wait
+ROUNDS = 20
+COUNTED_S = 1.5
 RAW_PROTOCOL = 0x0003  # ETH_P_ALL
 
 
@@ -186,6 +191,28 @@ def answer_ping(ping: socket.socket) -> None:
     """Send one, and have it answered."""
     ping.sendto(bytes.fromhex("0800f7ff00000000"), (HOST4, 0))
     assert ping.recv(2048)[20] == 0
+
+
+def test_what_finds_no_room_is_counted(wire: Wire, server: WiredServer) -> None:
+    """A responder that stands still for the moment that a burst takes; longer, and it would be taken for dead."""
+    message = query("static.example.com.").wire
+    before = counted(server, XDP_LOST)[1]
+    with asking(wire.client, HOST4) as sock:
+        for _ in range(ROUNDS):
+            pid = server.status()["responders"][0]["pid"]
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                for _ in range(2 * ROOM):
+                    sock.send(message)
+            finally:
+                with contextlib.suppress(ProcessLookupError):  # it took too long
+                    os.kill(pid, signal.SIGCONT)
+            ends_s = time.monotonic() + COUNTED_S
+            while time.monotonic() < ends_s:
+                if counted(server, XDP_LOST)[1] > before:
+                    return
+                time.sleep(0.05)
+    raise AssertionError("nothing is counted")
 
 
 def test_a_killed_responder_is_stood_in_for(wire: Wire, server: WiredServer) -> None:
