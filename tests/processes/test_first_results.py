@@ -40,7 +40,7 @@ def published(tmp_path: Path) -> Any:
     configuration = parse(tree, tmp_path).configuration
     slots = Slots().assign(configuration)
     table = HealthTable.create(tmp_path / "health", 8, 8, 1)
-    yield SimpleNamespace(configuration=configuration, slots=slots, table=table)
+    yield SimpleNamespace(configuration=configuration, slots=slots, table=table, generation=3)
     table.close()
 
 
@@ -93,8 +93,30 @@ def test_hostnames_that_nobody_probes_are_waited_for_until_they_were_looked_up(
     table.close()
 
 
-def test_the_wait_is_bounded(published: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_has_not_begun_yet_has_its_time_afterwards(
+    published: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(firstresults, "WAIT_S", 0.1)
+    monkeypatch.setattr(firstresults, "BEGIN_S", 60.0)
+    columns = published.table.columns
+
+    async def scenario() -> None:
+        waiting = asyncio.create_task(first_results(published))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        for name, address in (("up", "127.0.0.1"), ("down", "127.0.0.2")):
+            columns["endpoint_measured"][published.slots.endpoint["watched", name, address]] = HEALTHY
+        columns["adopted_generation"][0] = 3
+        assert await asyncio.wait_for(waiting, 1.0)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_the_wait_is_bounded(published: Any, monkeypatch: pytest.MonkeyPatch, has_begun: bool) -> None:
+    monkeypatch.setattr(firstresults, "WAIT_S", 0.1)
+    monkeypatch.setattr(firstresults, "BEGIN_S", 60.0 if has_begun else 0.1)
+    published.table.columns["adopted_generation"][0] = 3 if has_begun else 0
     began = time.monotonic()
     assert asyncio.run(first_results(published)) is False
     assert time.monotonic() - began < 1.0
