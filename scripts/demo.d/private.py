@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import shlex
@@ -370,6 +371,8 @@ def main() -> int:
     parser.add_argument("--play", action="store_true", help="show what it does, and end")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=True)  # what commands of lbdns print comes between
     try:
         with tempfile.TemporaryDirectory(prefix="lbdns-demo-") as work:
             demo = Demo(Path(work))

@@ -44,7 +44,13 @@ def answers(text: str, client: str, name: str) -> list[str]:
 
 def test_an_answer_moves_with_a_link_and_with_a_site_and_comes_back() -> None:
     played = subprocess.run(
-        [*APART, *DEMO, "--play"], capture_output=True, text=True, timeout=DEMO_S, cwd=ROOT, check=False
+        [*APART, *DEMO, "--play"],
+        capture_output=True,
+        text=True,
+        timeout=DEMO_S,
+        cwd=ROOT,
+        check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},  # what is printed by it and by lbdns is in order without that too
     )
     text = played.stdout
     assert played.returncode == 0, played.stderr + text
