@@ -209,18 +209,15 @@ def _beside(bench: Bench, one: Wired) -> dict[str, Any]:
 
 def _inside(space: str, make: Callable[[], socket.socket]) -> socket.socket:
     """Return a socket that is made in a network namespace, by a thread that ends then."""
-    made: list[socket.socket] = []
 
-    def enter() -> None:
+    def enter() -> socket.socket:
         with open(f"/run/netns/{space}") as handle:
             if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), CLONE_NEWNET):
                 raise OSError(ctypes.get_errno(), f"setns to {space}")
-        made.append(make())
+        return make()
 
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    return made[0]
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(enter).result()
 
 
 def _stream(cable: Cable) -> bool:

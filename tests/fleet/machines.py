@@ -13,7 +13,6 @@ carrier, and reaches nothing at all.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import shutil
@@ -21,7 +20,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,15 +33,14 @@ import pytest
 import yaml
 
 from lbdns.processes.supervisor.child_process import package_environment
+from tests.namespaces import NAMESPACES, inside
 from tests.store.served import StoreServer, wait_until
 
 ROOT: Final = Path(__file__).parents[2]
 BRIDGE_ADDRESS: Final = "10.77.0.1"
 NETWORK_BITS: Final = 16
-NAMESPACES: Final = Path("/run/netns")
 NOBODY: Final = "02:00:00:00:00:01"
 """A hardware address that is nobody's."""
-CLONE_NEWNET: Final = 0x40000000
 QUERY_S: Final = 3.0
 COMMAND_S: Final = 60.0
 START_S: Final = 240.0
@@ -132,28 +129,8 @@ class Wires:
 
 
 def socket_within(namespace: str, kind: socket.SocketKind) -> socket.socket:
-    """Return a socket in a namespace; it stays there, whoever uses it. The thread that entered ends."""
-    made: list[socket.socket | OSError] = []
-
-    def enter() -> None:
-        try:
-            place = os.open(NAMESPACES / namespace, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                if ctypes.CDLL(None, use_errno=True).setns(place, CLONE_NEWNET):
-                    raise OSError(ctypes.get_errno(), f"namespace {namespace} cannot be entered")
-            finally:
-                os.close(place)
-            made.append(socket.socket(socket.AF_INET, kind))
-        except OSError as error:
-            made.append(error)
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    (found,) = made
-    if isinstance(found, OSError):
-        raise found
-    return found
+    """Return an IPv4 socket in a namespace."""
+    return inside(namespace, lambda: socket.socket(socket.AF_INET, kind))
 
 
 class Machine(StoreServer):

@@ -22,7 +22,8 @@ from tests.answer import world
 from tests.answer.mutations import good_messages
 from tests.answer.packets import query
 from tests.fastpath.fuzz_check import read_corpus
-from tests.xdp.wire import CLIENT4, HOST4, HOST6, REPLY_S, Wire, WiredServer, asking, inside, laid
+from tests.namespaces import inside
+from tests.xdp.wire import CLIENT4, HOST4, HOST6, REPLY_S, Wire, WiredServer, asking, laid
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 

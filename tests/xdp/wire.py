@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from lbdns.processes.responder.xdp_port import load_frame_loop
 from lbdns.testing import LbdnsServer
+from tests.namespaces import inside
 
 HOST4, HOST6, CLIENT4, CLIENT6 = "10.9.0.1", "fd00:9::1", "10.9.0.2", "fd00:9::2"
 OTHER4 = "10.9.1.2"  # the client's too, of another network
-CLONE_NEWNET = 0x40000000
 REPLY_S = 30.0  # a responder may have to be started first, on a busy machine
-Made = TypeVar("Made")
 
 
 def run(*command: str) -> str:
@@ -83,22 +79,6 @@ def laid(queues: int = 1) -> Iterator[Wire]:
         yield wire
     finally:
         wire.remove()
-
-
-def inside(space: str, make: Callable[[], Made]) -> Made:
-    """Return what `make` returns in a network namespace; a socket stays there."""
-
-    def enter() -> Made:
-        handle = os.open(f"/run/netns/{space}", os.O_RDONLY)
-        try:
-            if ctypes.CDLL(None, use_errno=True).setns(handle, CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), "setns")
-        finally:
-            os.close(handle)
-        return make()
-
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(enter).result()
 
 
 def asking(
