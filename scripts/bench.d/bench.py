@@ -27,6 +27,7 @@ import past_sockets
 import rules
 import samples
 import special
+import starting
 import transfer
 import updates
 import views
@@ -50,6 +51,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "guards": guards.guards,
     "dnssec": dnssec.dnssec,
     "transfer": transfer.transfer,
+    "start": starting.starting,
     "xdp": past_sockets.past_sockets,
     **{f"dnssec-{name}": part for name, part in dnssec.PARTS.items()},
 }
