@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 
@@ -58,7 +58,7 @@ class AccessTable:
 
     def judge(self, right: str, apex: bytes, address: bytes, judgement: Judgement) -> bool:
         """Return whether who sent something may: `apex` (wire format, lower case) of the zone, `address` packed, and
-        what was said of the signature. For `update` that is whether anything at all; `judge_update` asks for each."""
+        what was said of the signature. For `update` that is whether anything at all; `updating` says what."""
         return self.holds(right, apex, address, judgement.key)
 
     def holds(self, right: str, apex: bytes, address: bytes, key: bytes) -> bool:
@@ -66,11 +66,13 @@ class AccessTable:
         number = self._number(right, apex)
         return number == EVERYBODY or any(entry.holds(address, key) for entry in self._entries(number))
 
-    def judge_update(self, apex: bytes, address: bytes, key: bytes, name: bytes, rtype: int) -> bool:
+    def updating(self, apex: bytes, address: bytes, key: bytes) -> Callable[[bytes, int], bool] | None:
         """Return whether who sent an UPDATE, well signed by a key (b"" for none), may change records of a type at a
-        name (wire format, lower case)."""
-        entries = self._entries(self._number("update", apex))
-        return any(entry.covers(name, rtype) for entry in entries if entry.holds(address, key))
+        name (wire format, lower case), as something to ask; None where he may change nothing."""
+        entries = [one for one in self._entries(self._number("update", apex)) if one.holds(address, key)]
+        if any(not one.names and not one.types for one in entries):
+            return lambda name, rtype: True
+        return (lambda name, rtype: any(one.covers(name, rtype) for one in entries)) if entries else None
 
     def is_forwarded(self, apex: bytes) -> bool:
         """Return whether updates of a zone go on to another server, which alone may know the keys that sign them."""

@@ -109,8 +109,11 @@ def test_rights(table: AccessTable, right: str, apex: bytes, address: str, judge
 )
 def test_updates_are_bound_to_names_and_types(table: AccessTable, key: str, name: str, rtype: str, may: bool) -> None:
     address, wire = packed("203.0.113.1"), encode_canonical(name)
-    assert table.judge_update(EXAMPLE, address, signed(key).key, wire, parse_type(rtype)) is may
-    assert table.judge_update(EXAMPLE, packed("127.0.0.1"), signed(key).key, wire, parse_type(rtype)), "by network: any"
+    may_change = table.updating(EXAMPLE, address, signed(key).key)
+    assert (may_change is not None and may_change(wire, parse_type(rtype))) is may
+    from_here = table.updating(EXAMPLE, packed("127.0.0.1"), signed(key).key)
+    assert from_here is not None
+    assert from_here(wire, parse_type(rtype)), "by network: any"
 
 
 def test_what_anybody_may(table: AccessTable) -> None:

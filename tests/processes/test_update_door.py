@@ -16,6 +16,7 @@ from lbdns.processes.supervisor.update_door import BroughtUpdates, UpdateDoor
 from lbdns.publish.publisher import Published
 from lbdns.transfer.update.update_frames import AskedFor, decode_said, encode_ask
 from lbdns.transfer.update.update_section import UpdateOutcome
+from lbdns.transfer.update.updates_under_way import Said
 
 
 @pytest.fixture
@@ -36,10 +37,11 @@ def test_a_door_that_closes_while_updates_are_under_way_is_not_made_again(run: R
         keeper.keep(door)
         was_there = run.updates.is_socket()
 
-        async def under_way() -> None:
+        async def under_way() -> Said:
             await answered.wait()
+            return UpdateOutcome()
 
-        door.tasks.add(asyncio.create_task(under_way()))
+        door.under_way.once(b"", lambda: asyncio.ensure_future(under_way()))
         closing = asyncio.create_task(door.close())
         while run.updates.exists():
             await asyncio.sleep(0)
@@ -65,13 +67,16 @@ def test_what_is_said_of_a_batch_is_sent_at_once_and_before_the_door_closes(
     async def ask() -> list[int]:
         door, is_served, asking = UpdateDoor(run, nothing), asyncio.Event(), 0
 
-        async def say(asked: AskedFor) -> UpdateOutcome:
+        async def say(asked: AskedFor) -> Said:
             nonlocal asking
             asking += 1
             await is_served.wait()
             return UpdateOutcome(asked.port)
 
-        monkeypatch.setattr(door, "say", say)
+        def say_once(asked: AskedFor) -> asyncio.Future[Said]:
+            return door.under_way.once(bytes([asked.port]), lambda: asyncio.ensure_future(say(asked)))
+
+        monkeypatch.setattr(door, "say", say_once)
         monkeypatch.setattr(BroughtUpdates, "send", send_and_count)
         door.open()
         reader, writer = await asyncio.open_unix_connection(run.updates)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from lbdns.dns.codes import REFUSED
@@ -14,6 +15,8 @@ OF_FILES: Final = UpdateOutcome(REFUSED, "the zones of this server come from fil
 class RefusedUpdates:
     """Refuses every update, and says why."""
 
-    async def take(self, asked: AskedUpdate) -> UpdateOutcome:
+    def take(self, asked: AskedUpdate) -> asyncio.Future[UpdateOutcome]:
         """Refuse."""
-        return OF_FILES
+        said: asyncio.Future[UpdateOutcome] = asyncio.get_running_loop().create_future()
+        said.set_result(OF_FILES)
+        return said

@@ -71,11 +71,13 @@ class _WaitingUpdate:
 
 @dataclass(slots=True)
 class _Attempt:
-    """What a batch came to: its revisions, its updates, and the zones that they changed, by id."""
+    """What a batch came to: its revisions, its updates, the zones that they changed, by id; and the id of the zone that
+    is meant by an apex and a view, None for none, with the serial that it was served with when the batch began."""
 
     revisions: list[Revision] = field(default_factory=list)
     made: list[MadeUpdate] = field(default_factory=list)
     touched: dict[str, UpdatedZone] = field(default_factory=dict)
+    meant: dict[tuple[bytes, str], tuple[str | None, int | None]] = field(default_factory=dict)
 
 
 class _FailedUpdateError(Exception):
@@ -102,17 +104,18 @@ class UpdateQueue:
         self._wanted = 0  # how many a batch waits for
         self._gathered: asyncio.Future[None] | None = None
 
-    async def take(self, asked: AskedUpdate) -> UpdateOutcome:
-        """Make an update, and return what is said of it once it is served; raises nothing."""
-        if len(self._waiting) >= WAITING_MAX:
-            return TOO_MANY
+    def take(self, asked: AskedUpdate) -> asyncio.Future[UpdateOutcome]:
+        """Make an update, and return what will be said of it once it is served; it raises nothing."""
         waiting = _WaitingUpdate(asked, asyncio.get_running_loop().create_future())
+        if len(self._waiting) >= WAITING_MAX:
+            waiting.done.set_result(TOO_MANY)
+            return waiting.done
         self._waiting.append(waiting)
         if self._gathered is not None and not self._gathered.done() and len(self._waiting) >= self._wanted:
             self._gathered.set_result(None)
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
-        return await waiting.done
+        return waiting.done
 
     async def _work(self) -> None:
         try:
@@ -145,7 +148,7 @@ class UpdateQueue:
             ):  # another machine of the fleet was faster, or what this one had appended when it was killed
                 self._forget(attempt.touched)
                 self._has_recalled = False
-            attempt.touched, attempt.revisions, attempt.made = {}, [], []
+            attempt.touched, attempt.revisions, attempt.made, attempt.meant = {}, [], [], {}
             self._try(batch, state, attempt)
             return attempt.revisions
 
@@ -229,13 +232,12 @@ class UpdateQueue:
         self, asked: AskedUpdate, state: State, attempt: _Attempt, serial_of: SerialOf, now: str, now_s: int
     ) -> UpdateOutcome:
         """Work out what one update comes to, on what those before it left."""
-        records = self._zone(state, asked, attempt)
+        records, served = self._zone(state, asked, attempt, serial_of)
         if records is None:
             return UpdateOutcome(NOTAUTH)
         known = self._made.known(asked.digest, records)
         if known is not None:
             return known
-        served = serial_of(asked.message.apex, asked.view)
         if served is not None and records.zone.id in attempt.touched:
             served = (served + 1) % SERIALS  # what is served now is no more what an update before this one left
         records.serve_as(served)
@@ -258,14 +260,24 @@ class UpdateQueue:
 
         return why_not
 
-    def _zone(self, state: State, asked: AskedUpdate, attempt: _Attempt) -> UpdatedZone | None:
-        """Return the zone that an update is about, as the batch has left it; None where there is none."""
-        name = show_name(asked.message.apex)
-        labels = (labelled(name, view) for view in dict.fromkeys((asked.view, "")))
-        id = next(filter(None, (self._id(state, label) for label in labels)), None)
+    def _zone(
+        self, state: State, asked: AskedUpdate, attempt: _Attempt, serial_of: SerialOf
+    ) -> tuple[UpdatedZone | None, int | None]:
+        """Return the zone that an update is about, as the batch has left it, None where there is none; and the serial
+        that it is served with."""
+        key = asked.message.apex, asked.view
+        if key not in attempt.meant:
+            attempt.meant[key] = self._id_meant(state, *key), serial_of(*key)
+        id, served = attempt.meant[key]
         if id is None:
-            return None
-        return attempt.touched[id] if id in attempt.touched else self._records(state, id)
+            return None, None
+        return attempt.touched.get(id) or self._records(state, id), served
+
+    def _id_meant(self, state: State, apex: bytes, view: str) -> str | None:
+        """Return the id of the zone of an apex that a view has, or all see; None where there is none."""
+        name = show_name(apex)
+        labels = (labelled(name, one) for one in dict.fromkeys((view, "")))
+        return next(filter(None, (self._id(state, label) for label in labels)), None)
 
     def _records(self, state: State, id: str) -> UpdatedZone | None:
         """Return a zone as it is stored, None where it is none any more."""

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from ipaddress import ip_address
-from typing import Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from lbdns.answer.access_table import AccessTable
 from lbdns.base.accepting import Acceptor, streams
@@ -26,7 +27,7 @@ from lbdns.dnssec.signer.signer_frames import Frame, FrameReader
 from lbdns.mapped.run_directory import RunDirectory, is_private
 from lbdns.mapped.snapshot_file import ACCESS
 from lbdns.mapped.socket_file import SocketFile, check_unused, listen_privately
-from lbdns.model.transfer_policy import TransferPolicies
+from lbdns.model.transfer_policy import TransferPolicies, TransferPolicy
 from lbdns.publish.publisher import Published
 from lbdns.transfer.update.asked_update import AskedUpdate, UpdateTaker
 from lbdns.transfer.update.forwarding import forward
@@ -40,6 +41,8 @@ BACKLOG: Final = 64
 DRAIN_S: Final = 5.0
 TAKER_WAIT_S: Final = 10.0
 """How long an update waits for the store while the server begins."""
+STANDINGS_MAX: Final = 4096
+"""Who was judged lately, as to which zone."""
 NOT_YET: Final = UpdateOutcome(SERVFAIL, "the server is not ready for updates yet")
 NOT_PERMITTED: Final = "it is not among what may be updated by who asks"
 
@@ -55,13 +58,14 @@ class UpdateDoor:
         self._in_force = in_force
         self._loop = asyncio.get_running_loop()
         self._taker: asyncio.Future[UpdateTaker] = self._loop.create_future()
-        self._under_way = UpdatesUnderWay()
+        self.under_way = UpdatesUnderWay()
         self._generation = -1
+        self._rows: Mapping[str, Any] = {}
         self._access, self._policies = AccessTable({}), TransferPolicies()
+        self._standings: dict[tuple[bytes, bytes, bytes], _Standing] = {}  # by zone, address and key
         self._acceptor: Acceptor | None = None
         self._file: SocketFile | None = None
         self.connections: set[BroughtUpdates] = set()
-        self.tasks: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
         """Listen, in place of whoever did; raises LbdnsError."""
@@ -107,65 +111,109 @@ class UpdateDoor:
         file, self._file = self._file, None  # it is lost to nobody who would make it again
         if file is not None:
             file.remove()
-        if self.tasks:
-            await asyncio.wait(tuple(self.tasks), timeout=DRAIN_S)
+        await self.under_way.drain(DRAIN_S)
         for one in tuple(self.connections):
             one.send()
             one.abort()
 
-    async def say(self, asked: AskedFor) -> Said:
-        """Return what is said of an update once that is known; raises nothing."""
+    def say(self, asked: AskedFor) -> asyncio.Future[Said]:
+        """Return what will be said of an update, which is the same for all that ask for it meanwhile; it raises
+        nothing."""
         digest = update_digest(asked.address, asked.message)
-        try:
-            return await self._under_way.once(digest, lambda: self._make(asked, digest))
-        except LbdnsError as error:
-            log.error("an update cannot be made: %s", error)
-            return NOT_YET
+        return self.under_way.once(digest, lambda: self._make(asked, digest))
 
-    async def _make(self, asked: AskedFor, digest: bytes) -> Said:
+    def _make(self, asked: AskedFor, digest: bytes) -> asyncio.Future[Said]:
+        """Begin an update, without a task where its store alone is to be waited for: many come together."""
+        try:
+            begun = self._begin(asked, digest)
+        except Exception as error:
+            begun = _failed(error)
+        if isinstance(begun, asyncio.Future):
+            return begun
+        said: asyncio.Future[Said] = self._loop.create_future()
+        said.set_result(begun)
+        return said
+
+    def _begin(self, asked: AskedFor, digest: bytes) -> Said | asyncio.Future[Said]:
         message = decode_update(asked.message)
         if isinstance(message, int):
             return UpdateOutcome(message)
-        published = self._in_force()
-        self._follow(published)
-        objects = self._objections(message.apex, asked)
-        if objects is None:
+        who = self._standing(message.apex, asked)
+        if who.objects is None:
             return UpdateOutcome(REFUSED, f"{show_name(message.apex)}: {NOT_PERMITTED}")
-        policy = self._policies.of(message.apex)
-        if policy.is_secondary:
-            refusal = check_forwarded(message.updates, objects)
+        if who.policy.is_secondary:
+            refusal = check_forwarded(message.updates, who.objects)
             if refusal is not None:
                 return refusal
-            return await forward(asked.message, asked.is_tcp, policy.primaries)
-        taker = await self._find_taker()
-        if taker is None:
-            return NOT_YET
-        who = f"key {show_name(asked.key)}" if asked.key else f"{ip_address(asked.address)}, unsigned"
-        return await taker.take(AskedUpdate(message, who, asked.view, objects, digest))
+            return self._loop.create_task(_unfailing(forward(asked.message, asked.is_tcp, who.policy.primaries)))
+        update = AskedUpdate(message, who.author, asked.view, who.objects, digest)
+        if self._taker.done():
+            return cast("asyncio.Future[Said]", self._taker.result().take(update))
+        return self._loop.create_task(_unfailing(self._take_later(update)))
 
-    async def _find_taker(self) -> UpdateTaker | None:
-        """Return who makes updates, None where nobody does before long."""
-        if not self._taker.done():
-            await asyncio.wait((self._taker,), timeout=TAKER_WAIT_S)
-        return self._taker.result() if self._taker.done() else None
+    async def _take_later(self, update: AskedUpdate) -> Said:
+        """Have an update made when somebody is there who makes it, unless nobody is before long."""
+        await asyncio.wait((self._taker,), timeout=TAKER_WAIT_S)
+        return await self._taker.result().take(update) if self._taker.done() else NOT_YET
+
+    def _standing(self, apex: bytes, asked: AskedFor) -> _Standing:
+        """Return what whoever asks may do with a zone, by what is in force; raises LbdnsError where nothing is."""
+        self._follow(self._in_force())
+        key = apex, asked.address, asked.key
+        found = self._standings.get(key)
+        if found is None:
+            if len(self._standings) >= STANDINGS_MAX:
+                self._standings.clear()
+            found = self._standings[key] = self._judge(*key)
+        return found
+
+    def _judge(self, apex: bytes, address: bytes, key: bytes) -> _Standing:
+        author = f"key {show_name(key)}" if key else f"{ip_address(address)}, unsigned"
+        may_change = self._access.updating(apex, address, key)
+        if may_change is None:
+            return _Standing(self._policies.of(apex), author, None)
+
+        def objects(owner: bytes, rdtype: int, is_added: bool) -> str:
+            return "" if may_change(owner, rdtype) else NOT_PERMITTED
+
+        return _Standing(self._policies.of(apex), author, objects)
 
     def _follow(self, published: Published) -> None:
         """Go by what is in force."""
-        if self._generation != published.generation:
-            self._generation = published.generation
-            self._access = AccessTable(published.snapshot.meta.get(ACCESS, {}))
-            self._policies = published.configuration.transfer_policies
+        if self._generation == published.generation:
+            return
+        self._generation = published.generation
+        rows, policies = published.snapshot.meta.get(ACCESS, {}), published.configuration.transfer_policies
+        if rows != self._rows or policies is not self._policies:  # updates alone change neither
+            self._rows, self._policies = rows, policies
+            self._access = AccessTable(rows)
+            self._standings.clear()
 
-    def _objections(self, apex: bytes, asked: AskedFor) -> Objects | None:
-        """Return what whoever asks may not change, None where that is everything."""
-        table = self._access
-        if not table.holds("update", apex, asked.address, asked.key):
-            return None
 
-        def objects(owner: bytes, rdtype: int, is_added: bool) -> str:
-            return "" if table.judge_update(apex, asked.address, asked.key, owner, rdtype) else NOT_PERMITTED
+class _Standing(NamedTuple):
+    """Who asks, as to one zone: its policy, who he is in words, and what he may not change: None where that is
+    everything."""
 
-        return objects
+    policy: TransferPolicy
+    author: str
+    objects: Objects | None
+
+
+async def _unfailing(saying: Awaitable[Said]) -> Said:
+    """Return what is said, or of what went wrong what there is to say."""
+    try:
+        return await saying
+    except Exception as error:
+        return _failed(error)
+
+
+def _failed(error: Exception) -> UpdateOutcome:
+    """Log why an update is not made, and return what is said of it."""
+    if isinstance(error, LbdnsError):
+        log.error("an update cannot be made: %s", error)
+        return NOT_YET
+    log.error("lbdns failed on an update", exc_info=error)  # a mistake of ours costs one answer
+    return UpdateOutcome(SERVFAIL)
 
 
 class BroughtUpdates(asyncio.Protocol):
@@ -195,19 +243,16 @@ class BroughtUpdates(asyncio.Protocol):
             self.abort()
 
     def _begin(self, frame: Frame, asked: AskedFor) -> None:
-        task = asyncio.get_running_loop().create_task(self._answer(frame.number, asked))
-        self._door.tasks.add(task)
-        task.add_done_callback(self._door.tasks.discard)
+        number, saying = frame.number, self._door.say(asked)
+        if saying.done():
+            self._say(number, saying)
+        else:
+            saying.add_done_callback(partial(self._say, number))
 
-    async def _answer(self, number: int, asked: AskedFor) -> None:
-        try:
-            said = await self._door.say(asked)
-        except Exception:  # a mistake of ours costs one answer
-            log.exception("lbdns failed on an update")
-            said = UpdateOutcome(SERVFAIL)
+    def _say(self, number: int, saying: asyncio.Future[Said]) -> None:
         if not self._said:
             asyncio.get_running_loop().call_soon(self.send)
-        self._said.append(encode_said(number, said))
+        self._said.append(encode_said(number, saying.result()))
 
     def send(self) -> None:
         """Send what was said since the last time, unless whoever asked has gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,5 +26,5 @@ class AskedUpdate:
 class UpdateTaker(Protocol):
     """Who changes zones."""
 
-    async def take(self, asked: AskedUpdate) -> UpdateOutcome:
-        """Make an update, and return what is said of it once it is served; raises nothing."""
+    def take(self, asked: AskedUpdate) -> asyncio.Future[UpdateOutcome]:
+        """Make an update, and return what will be said of it once it is served; it raises nothing."""

@@ -8,7 +8,7 @@ makes them (`lbdns/manage/updates/made_updates.py`), or for the zone's primary, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
@@ -31,10 +31,17 @@ class UpdatesUnderWay:
         """Begin with none."""
         self._said: dict[bytes, asyncio.Future[Said]] = {}
 
-    async def once(self, digest: bytes, make: Callable[[], Awaitable[Said]]) -> Said:
-        """Return what is said of an update, which `make` makes unless it is being made."""
-        task = self._said.get(digest)
-        if task is None:
-            task = self._said[digest] = asyncio.ensure_future(make())
-            task.add_done_callback(lambda _: self._said.pop(digest, None))
-        return await asyncio.shield(task)
+    def once(self, digest: bytes, make: Callable[[], asyncio.Future[Said]]) -> asyncio.Future[Said]:
+        """Return what will be said of an update, which `make` begins unless it is under way; nobody is to cancel it."""
+        saying = self._said.get(digest)
+        if saying is None:
+            saying = make()
+            if not saying.done():
+                self._said[digest] = saying
+                saying.add_done_callback(lambda _: self._said.pop(digest, None))
+        return saying
+
+    async def drain(self, grace_s: float) -> None:
+        """Wait until something is said of each, at most so long."""
+        if self._said:
+            await asyncio.wait(tuple(self._said.values()), timeout=grace_s)
