@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -76,6 +76,20 @@ def encode_item(item: Item | None) -> str | None:
         return None
     fields = item.kind, item.id, item.body, item.zone_id, item.created_on, item.modified_on, item.revision
     return dump_json([*fields, int(item.is_local)])
+
+
+def once_encoded() -> Callable[[Item | None], str | None]:
+    """Return the same, which makes the text of each object once: of revisions that are made together, the zone after
+    one is the zone before the next. The objects are to stay as long as it is asked."""
+    texts: dict[int, str | None] = {}
+
+    def encode(item: Item | None) -> str | None:
+        key = id(item)
+        if key not in texts:
+            texts[key] = encode_item(item)
+        return texts[key]
+
+    return encode
 
 
 def encode_columns(row: Sequence[Any]) -> str:

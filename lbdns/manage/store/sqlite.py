@@ -33,6 +33,7 @@ from lbdns.manage.store.object_rows import (
     encode_item,
     forget_history,
     object_columns,
+    once_encoded,
     read_body,
     read_text,
     write_history,
@@ -185,10 +186,9 @@ class Store:
                 some = objects[at : at + AT_ONCE]
                 gone = [change.item.id for change in some if change.after is None]
                 count += write_rows(connection, [object_columns(one.after) for one in some if one.after], gone)
+            encode = encode_item if len(revisions) == 1 else once_encoded()
             for one in revisions:
-                write_history(
-                    connection, one.number, ((encode_item(it.before), encode_item(it.after)) for it in one.changes)
-                )
+                write_history(connection, one.number, ((encode(it.before), encode(it.after)) for it in one.changes))
             count += write_rows(connection, (), lost)
             set_object_count(connection, count)
             if given_out:

@@ -16,7 +16,7 @@ from lbdns.dns.name import encode_canonical
 from lbdns.dns.rdata.master_form import canonical_rdata
 from lbdns.dns.serial import is_newer
 from lbdns.manage.store.item import Change, Item, new_id
-from lbdns.manage.store.records.record_bodies import NAME_SERVER, record_body, record_rrset
+from lbdns.manage.store.records.record_bodies import NAME_SERVER, keep_wire, record_body, record_rrset
 from lbdns.manage.store.state import Items
 from lbdns.manage.store.zones.zone_bodies import raised_serial
 from lbdns.manage.store.zones.zone_soa import soa_of, soa_rdata
@@ -139,7 +139,9 @@ class UpdatedZone:
     def _new(self, owner: bytes, rdtype: int, ttl_s: int, rdata: bytes, writing: Writing) -> Item:
         body = record_body(owner, rdtype, ttl_s, rdata)
         times = writing.now, writing.now
-        return Item(Kind.RECORD, new_id(), body, self.zone.id, *times, writing.revision, is_local=False)
+        item = Item(Kind.RECORD, new_id(), body, self.zone.id, *times, writing.revision, is_local=False)
+        keep_wire(item, rdtype, owner, rdata)
+        return item
 
     def _rewritten(self, item: Item, rdata: bytes, ttl_s: int | None, writing: Writing) -> Item:
         """Return a record with other data, and another TTL where one is given; what clients wrote beside stays, and it
@@ -154,7 +156,9 @@ class UpdatedZone:
         if rdata == stored:  # spelled as it was
             made.update({key: item.body[key] for key in ("content", "priority") if key in item.body})
         body = {**rest, **made}
-        return replace(item, body=body, modified_on=writing.now, revision=writing.revision, is_local=False)
+        new = replace(item, body=body, modified_on=writing.now, revision=writing.revision, is_local=False)
+        keep_wire(new, rdtype, owner, rdata)
+        return new
 
 
 def _rrset_of(items: list[Item]) -> RRsetNow:

@@ -17,7 +17,7 @@ from lbdns.base.json_values import whole_number
 from lbdns.dns.name import encode_canonical, show_name
 from lbdns.dns.rdata.content import content_of, data_of, encode_content
 from lbdns.dns.rdata.master_form import canonical_rdata
-from lbdns.dns.rdata.record_types import Priority, parse_type, record_type, type_text, types_where
+from lbdns.dns.rdata.record_types import ADDRESS_TYPES, Priority, parse_type, record_type, type_text, types_where
 from lbdns.manage.store.item import Item, Rrset
 from lbdns.model.views import VIEW
 
@@ -95,6 +95,14 @@ def record_rrset(item: Item) -> Rrset:
     made = _rrset(body["name"], body["type"], body["content"], body["ttl"], body.get("priority"))
     object.__setattr__(item, "wire", made)
     return made
+
+
+def keep_wire(item: Item, rdtype: int, owner: bytes, rdata: bytes) -> None:
+    """Note what a new record is in wire format, where its content is the one text of that: of an address. It need not
+    be read again."""
+    ttl: int = item.body["ttl"]
+    if rdtype in ADDRESS_TYPES and ttl != words.AUTOMATIC_TTL:
+        object.__setattr__(item, "wire", (owner, rdtype, ttl, rdata))
 
 
 def record_key(body: Mapping[str, Any]) -> RecordKey:

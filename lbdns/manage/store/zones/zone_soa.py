@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from lbdns.base.json_values import Report, is_text, whole_number
@@ -20,6 +21,7 @@ FIELDS: Final = ("mname", "rname", *TIMES, "ttl")
 UINT32_MAX: Final = 2**32 - 1
 _SERIALS: Final = 2**32
 _FIRST_OF_DAY: Final = 1
+_DAY_S: Final = 86_400
 _MAILBOX: Final = re.compile(r"((?:[^\\@]|\\.)*)@(.*)", re.DOTALL)
 """The local part of a mail address, which ends at the first @ that is not escaped, and its domain."""
 _DOT_OR_ESCAPE: Final = re.compile(r"(\\.)|\.", re.DOTALL)
@@ -99,7 +101,13 @@ def soa_of(rdata: bytes, ttl_s: int) -> tuple[dict[str, Any], int]:
 
 def first_serial(now_s: int) -> int:
     """Return the serial of a new zone: YYYYMMDD01."""
-    return int(datetime.fromtimestamp(now_s, UTC).strftime("%Y%m%d")) * 100 + _FIRST_OF_DAY
+    return _first_of_day(now_s // _DAY_S)
+
+
+@lru_cache(maxsize=8)
+def _first_of_day(day: int) -> int:
+    """Return the same of a day since 1970; kept, since each dynamic update asks for it."""
+    return int(datetime.fromtimestamp(day * _DAY_S, UTC).strftime("%Y%m%d")) * 100 + _FIRST_OF_DAY
 
 
 def raised_serial(old: int, now_s: int) -> int:
@@ -113,6 +121,7 @@ def raised_serial(old: int, now_s: int) -> int:
     return (old + 1) % _SERIALS or 1
 
 
+@lru_cache(maxsize=256)
 def _is_date(number: int) -> bool:
     """Return whether a number is a date as YYYYMMDD, of 1980 or later."""
     try:
