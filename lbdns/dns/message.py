@@ -8,9 +8,8 @@ an IXFR or a NOTIFY, and all of an UPDATE's to whoever takes that.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from lbdns.dns.codes import (
     CLASS_ANY,
@@ -35,8 +34,7 @@ _RECORD = Struct("!HHIH")
 _QUESTION = Struct("!HH")
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """A query's TSIG record (RFC 8945): key and algorithm names in wire form, what a reply repeats of it, and what its
     MAC is about. `start`: where in the datagram it stands."""
 
@@ -60,8 +58,7 @@ class Signature:
         return int.from_bytes(self.time_and_fudge[6:])
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A request that could be read. `qname` is in lower case, `qname_asked` as it came; wire format both. Of an UPDATE
     these are the zone's section (RFC 2136 section 2.3).
 
@@ -92,8 +89,7 @@ class Message:
         return self.qname_asked + _QUESTION.pack(self.qtype, self.qclass)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A query that gets an error whatever it asks: `rcode`, and as much of it as could be read. `is_for_cookie`: it
     asks nothing, and has a cookie (RFC 7873 section 5.4)."""
 
@@ -106,8 +102,7 @@ class Refusal:
     is_for_cookie: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Records:
+class _Records(NamedTuple):
     edns: Edns | None = None
     signature: Signature | None = None
     is_malformed: bool = False

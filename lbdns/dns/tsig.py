@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -84,8 +83,7 @@ def known_key(name: str, algorithm: str, secret: bytes, view: int = 0) -> KnownK
     return KnownKey(view, empty, encode_canonical(name), wire, int(bits) // 8 if bits else empty.digest_size)
 
 
-@dataclass(frozen=True, slots=True)
-class Seal:
+class Seal(NamedTuple):
     """What the reply to one query is signed with. `owner`, `request_mac`, `original_id`: as in the query;
     `time_and_fudge`, `error`, `other`: as the reply is to have them; `mac_octets`: how much of the MAC is sent."""
 
@@ -149,7 +147,7 @@ class SealedStream:
 
     def sign(self, message: bytes, now_s: int) -> bytes:
         """Return the next message with its TSIG record behind it; `now_s`: in unix seconds."""
-        seal = replace(self._seal, time_and_fudge=now_s.to_bytes(6) + _U16.pack(FUDGE_S))
+        seal = self._seal._replace(time_and_fudge=now_s.to_bytes(6) + _U16.pack(FUDGE_S))
         sealed, self._before = seal.sign_next(message, self._before)
         return sealed
 

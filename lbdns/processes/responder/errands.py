@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+from collections.abc import Callable
 from ipaddress import ip_address
 
 from lbdns.answer.exchange import Exchange
@@ -22,10 +23,10 @@ class Errands:
         self._run = run
         self._updates = UpdateClient(lambda: run.updates)
 
-    async def update(self, exchange: Exchange) -> Answer | bytes | None:
-        """Return the answer to an UPDATE that its zone's access lets in, or the whole reply of somebody else; None
-        where nobody knows what became of it."""
-        return await self._updates.update(exchange)
+    def update(self, exchange: Exchange, seen: int, take: Callable[[Answer | bytes | None], None]) -> None:
+        """Have an UPDATE made that its zone's access lets in, by who is in view number `seen`. `take` gets the answer,
+        or the whole reply of somebody else; None where nobody knows what became of it."""
+        self._updates.update(exchange, seen, take)
 
     def notified(self, notice: ZoneNotice) -> None:
         """Take what a NOTIFY told, at once; where nobody listens it is lost, as a NOTIFY may be."""

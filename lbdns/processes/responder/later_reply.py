@@ -49,9 +49,9 @@ Reply = bytes | LaterReply | None
 class LaterWork(Protocol):
     """Who does what responders cannot."""
 
-    async def update(self, exchange: Exchange) -> Answer | bytes | None:
-        """Return the answer to an UPDATE that its zone's access lets in, or the whole reply of somebody else; None
-        where nobody knows what became of it."""
+    def update(self, exchange: Exchange, seen: int, take: Callable[[Answer | bytes | None], None]) -> None:
+        """Have an UPDATE made that its zone's access lets in, by who is in view number `seen`. `take` gets the answer,
+        or the whole reply of somebody else; None where nobody knows what became of it. It raises nothing."""
 
     def notified(self, notice: ZoneNotice) -> None:
         """Take what a NOTIFY told, at once."""
@@ -63,10 +63,10 @@ class PendingReplies:
     def __init__(self) -> None:
         """Begin with none."""
         self._of: Counter[bytes] = Counter()
-        self._tasks: set[asyncio.Future[bytes | None]] = set()
+        self._pending: set[asyncio.Future[bytes | None]] = set()
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self._pending)
 
     def has_room(self, address: bytes) -> bool:
         """Whether one more of a peer may wait."""
@@ -75,22 +75,35 @@ class PendingReplies:
     def begin(self, address: bytes, work: Coroutine[object, None, bytes | None]) -> LaterReply:
         """Return the reply that a peer gets when the work is done, which raises nothing; called on the event loop."""
         task = asyncio.get_running_loop().create_task(work)
-        self._of[address] += 1
-        self._tasks.add(task)
-
-        def leave(done: asyncio.Future[bytes | None]) -> None:
-            self._tasks.discard(done)
-            self._of[address] -= 1
-            if not self._of[address]:
-                del self._of[address]
-
-        task.add_done_callback(leave)
+        self._enter(address, task)
+        task.add_done_callback(lambda done: self._leave(address, done))
         return LaterReply(pending=task)
+
+    def wait(self, address: bytes) -> tuple[LaterReply, Callable[[bytes | None], None]]:
+        """Return the reply that a peer gets later, and what is to be called with it once, on the event loop."""
+        pending: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._enter(address, pending)
+
+        def settle(reply: bytes | None) -> None:
+            self._leave(address, pending)
+            pending.set_result(reply)
+
+        return LaterReply(pending=pending), settle
+
+    def _enter(self, address: bytes, pending: asyncio.Future[bytes | None]) -> None:
+        self._of[address] += 1
+        self._pending.add(pending)
+
+    def _leave(self, address: bytes, pending: asyncio.Future[bytes | None]) -> None:
+        self._pending.discard(pending)
+        self._of[address] -= 1
+        if not self._of[address]:
+            del self._of[address]
 
     async def drain(self, grace_s: float) -> None:
         """Wait until all are sent, at most so long."""
-        if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=grace_s)
+        if self._pending:
+            await asyncio.wait(tuple(self._pending), timeout=grace_s)
 
 
 class StreamRoom:

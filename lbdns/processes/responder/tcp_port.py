@@ -33,7 +33,8 @@ from lbdns.base.networks import link_of, network_of, packed_address
 from lbdns.dns.options.keepalive import TCP_IDLE_S
 from lbdns.dns.proxy_words import PROXY_MORE
 from lbdns.processes.responder.datagram_port import Answerer, RespondOne
-from lbdns.processes.responder.later_reply import LaterReply, NextMessage, StreamRoom
+from lbdns.processes.responder.later_reply import LaterReply, NextMessage
+from lbdns.processes.responder.stream_turns import StreamTurns
 from lbdns.processes.responder.turns import TURN_MESSAGES, NetworkQueues, Turns
 
 CONNECTIONS_MAX = 150
@@ -47,30 +48,6 @@ UNDER_WAY_MAX = 8  # replies of a connection that come later; meanwhile no more 
 LENGTH_BYTES = 2
 
 log = logging.getLogger("lbdns.processes")
-
-
-class StreamTurns:
-    """The turns of connections that are sent a stream."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self.room = StreamRoom()
-        self._queues: NetworkQueues[Connection] = NetworkQueues()
-
-    def put(self, connection: Connection) -> None:
-        """Have a connection wait for its turn."""
-        self._queues.put(connection.network, connection)
-
-    def discard(self, connection: Connection) -> None:
-        """Have a connection wait no longer."""
-        self._queues.discard(connection.network, connection)
-
-    def answer_some(self) -> bool:
-        """Send the message whose turn it is; False where none waits."""
-        while (connection := self._queues.take()) is not None:
-            if connection.send_some():
-                return True
-        return False
 
 
 class TcpPort:
@@ -95,7 +72,7 @@ class TcpPort:
         self.note_network = note_network
         self.is_proxy, self.note_header = is_proxy, note_header
         self.draining = False
-        self.streams = StreamTurns()
+        self.streams: StreamTurns[Connection] = StreamTurns()
         self.turns = Turns([self, self.streams])  # until others are given, where more than TCP has turns
         self.reading = memoryview(bytearray(READ_BYTES))
         self._queues: NetworkQueues[Connection] = NetworkQueues()
@@ -201,6 +178,7 @@ class Connection(asyncio.BufferedProtocol):
         self._streams: deque[NextMessage] = deque()  # the first is sent, where that has begun
         self._is_streaming = False
         self._pending = 0
+        self._settled: list[bytes | None] = []  # of those that are pending, what is sent in the next round
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the idle clock, or refuse."""
@@ -389,15 +367,24 @@ class Connection(asyncio.BufferedProtocol):
             self._port.streams.room.enter(self.address, self._begin_stream)
 
     def _send_pending(self, reply: bytes | None) -> None:
-        """Send a reply that is there now, where it is still waited for."""
-        self._pending -= 1
+        """Send a reply that is there now, with all that are there at the same time."""
+        if not self._settled:
+            self._loop.call_soon(self._send_settled)
+        self._settled.append(reply)
+
+    def _send_settled(self) -> None:
+        """Send the replies that are there now, where they are still waited for."""
+        settled, self._settled = self._settled, []
+        self._pending -= len(settled)
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if reply is None:
+        replies = [reply for reply in settled if reply is not None]
+        if replies:
+            transport.write(b"".join([len(reply).to_bytes(LENGTH_BYTES) + reply for reply in replies]))
+        if len(replies) < len(settled):
             self.abort()
             return
-        self._write(transport, reply)
         self._heard_s = self._loop.time()
         self._go_on()
 

@@ -189,7 +189,7 @@ class ViewAnswerer:
         if road.update is not None:
             exchange, address = road.update, asked.client.address
             if self._work is not None and self.pending.has_room(address):
-                return self.pending.begin(address, self._complete(asked, road, exchange, self._work))
+                return self._update(asked, road, exchange, self._work)
             refusal = Answer(NOTIMP if self._work is None else SERVFAIL, is_authoritative=False)
             reply = finish(exchange, refusal)
         self._note(asked, road, reply)
@@ -209,15 +209,23 @@ class ViewAnswerer:
         except Exception:
             log.exception("lbdns failed on a zone transfer")
 
-    async def _complete(self, asked: _Asked, road: Road, exchange: Exchange, work: LaterWork) -> bytes | None:
-        """Return the reply to an UPDATE when it is done."""
+    def _update(self, asked: _Asked, road: Road, exchange: Exchange, work: LaterWork) -> LaterReply:
+        """Return the reply to an UPDATE, which comes when it is done."""
+        later, settle = self.pending.wait(asked.client.address)
+
+        def complete(said: Answer | bytes | None) -> None:
+            try:
+                reply: bytes | None = finish(exchange, said) if isinstance(said, Answer) else said
+            except Exception:
+                reply = self._fault(asked.message)
+            self._note(asked, road, reply)
+            settle(reply)
+
         try:
-            said = await work.update(exchange)
-            reply: bytes | None = finish(exchange, said) if isinstance(said, Answer) else said
+            work.update(exchange, road.view, complete)
         except Exception:
-            reply = self._fault(asked.message)
-        self._note(asked, road, reply)
-        return reply
+            settle(self._fault(asked.message))
+        return later
 
     def _note(self, asked: _Asked, road: Road, reply: bytes | None, begun: int | None = None) -> None:
         """Count, sample and tap a reply; `begun`: the RCODE of one whose messages follow, where it is none yet."""
