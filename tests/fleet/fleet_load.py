@@ -36,6 +36,8 @@ class Asked:
     """When each of them was sent."""
     slowest_s: float = 0.0
     wrong: Counter[str] = field(default_factory=Counter)
+    fallen_back: list[tuple[float, str]] = field(default_factory=list)
+    """When what was never to be answered was, and in words."""
 
 
 class _Line:
@@ -80,7 +82,7 @@ class _Line:
         if message.rcode() != dns.rcode.NOERROR or not found:
             self.asked.wrong[f"{name} {dns.rcode.to_text(message.rcode())} {sorted(found)}"] += 1
         elif found & self._never:
-            self.asked.wrong[f"{name} has {sorted(found & self._never)}"] += 1
+            self.asked.fallen_back.append((time.monotonic(), f"{name} has {sorted(found & self._never)}"))
 
     def give_up(self, sent_before_s: float) -> None:
         for number, sent_s in list(self._waiting.items()):

@@ -65,6 +65,7 @@ class Outcome:
 
     alike_within_s: float
     asked: dict[str, Asked]
+    endpoints: RegionalEndpoints
     attempts: list[Attempt] = field(default_factory=list)
     alike_s: list[float] = field(default_factory=list)
     """How long after each mending all machines answered alike."""
@@ -77,9 +78,14 @@ class Outcome:
         for name, asked in self.asked.items():
             if asked.lost:
                 found.append(f"{name}: {len(asked.lost)} queries of {asked.answered} unanswered")
-            found += [f"{name}: {count} x {text}" for text, count in asked.wrong.most_common(5)]
+            found += [f"{name}: {count} x {text}" for text, count in self._wrong(asked).most_common(5)]
         found += [f"alike only {took_s:.1f} s after mending" for took_s in self.alike_s if took_s > self.alike_within_s]
         return found
+
+    def _wrong(self, asked: Asked) -> Counter[str]:
+        """Return the wrong answers; where the endpoints themselves had stood still, a fallback is none."""
+        may_be_down = self.endpoints.may_be_down
+        return asked.wrong + Counter(text for at_s, text in asked.fallen_back if not may_be_down(at_s))
 
     def figures(self) -> dict[str, Any]:
         """Return what is told of it."""
@@ -88,7 +94,11 @@ class Outcome:
         return {
             "queries": sum(one.answered for one in self.asked.values()),
             "unanswered": sum(len(one.lost) for one in self.asked.values()),
-            "wrong answers": sum(one.wrong.total() for one in self.asked.values()),
+            "wrong answers": sum(self._wrong(one).total() for one in self.asked.values()),
+            "fallbacks answered": sum(len(one.fallen_back) for one in self.asked.values()),
+            "endpoints without a processor (s)": [
+                round(to_s - from_s, 1) for from_s, to_s in self.endpoints.stood_still
+            ],
             "slowest answer (s)": round(max((one.slowest_s for one in self.asked.values()), default=0.0), 3),
             "changes": {outcome: by_outcome[outcome] for outcome in OUTCOMES},
             "slowest change (s)": round(max((one.took_s for one in self.attempts), default=0.0), 2),
@@ -105,7 +115,7 @@ class Trial:
     def __init__(self, fleet: Fleet, endpoints: RegionalEndpoints, load: FleetLoad, alike_within_s: float) -> None:
         """Begin with nothing that befell it."""
         self.scene = Scene(fleet, endpoints, ENDPOINTS)
-        self.outcome = Outcome(alike_within_s, load.asked)
+        self.outcome = Outcome(alike_within_s, load.asked, endpoints)
         self._numbers: Counter[str] = Counter()
 
     @property

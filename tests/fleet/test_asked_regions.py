@@ -15,5 +15,7 @@ def test_who_stands_in_a_region_that_is_asked_for_and_all_where_nobody_does() ->
     assert standing.stands(["ALL_REGIONS"], "ENAM")
     assert standing.stands(["OC"], "ENAM"), "nobody stands there"
     speakers["c"] = Speaker("c", "OC", "c")
-    standing.forget()
+    assert standing.follow()
     assert not standing.stands(["OC"], "ENAM")
+    speakers["d"] = Speaker("d", "OC", "d")
+    assert not standing.follow(), "one more of a region is nothing new"

@@ -194,3 +194,19 @@ def test_probes_are_shared_out_in_a_region(tmp_path: Path, hub: PlayedHub) -> No
             await until(lambda: sum(fleet[name].check_count for name in "ABC") == 12)
 
     asyncio.run(main())
+
+
+def test_a_heartbeat_like_the_one_before_is_not_read_again(tmp_path: Path, hub: PlayedHub) -> None:
+    async def main() -> None:
+        fleet = Fleet(tmp_path, "12")
+        async with fleet.running():
+            await fleet.shows(HEALTHY)
+            talk = fleet["A"].part._talk
+            heard = talk._beats["B"][1]
+            begun_s = fleet["A"].part._observer.hearing.last_s("B")
+            await until(lambda: fleet["A"].part._observer.hearing.last_s("B") != begun_s)
+            assert talk._beats["B"][1] is heard, "it says what it said, and counts as a sign of life"
+            talk._take("obs.B", b"\x01\x00\x00\x00", "")
+            assert talk._beats["B"][1] is heard, "what cannot be read is none"
+
+    asyncio.run(main())

@@ -12,6 +12,7 @@ from lbdns.fleet.observing.hearing import (
     STEADY_S,
     Acquaintance,
     Hearing,
+    HearingChanges,
     HearingCount,
     cut_off,
 )
@@ -210,3 +211,17 @@ def test_a_machine_without_processor_for_ten_seconds_keeps_its_fleet() -> None:
     assert stopped.drain().hearing == []
     bus.run(2.0)
     assert [one.count for one in bus.machines.values()] == [(3, 3)] * 3
+
+
+def test_who_says_the_same_again_is_heard_on_and_known_for_a_day_from_then() -> None:
+    hearing = Hearing("a", (), 0.0, 1000.0)
+    assert not hearing.hear_again("b", 0.0), "nobody knows it"
+    hearing.hear("b", (("b", "WEU"),), True, 0.0, 1000.0)
+    assert not hearing.hear_again("b", 0.5), "it is not heard before `follow` says so"
+    assert hearing.follow(0.5).found == ("b",)
+    for second in range(1, 101):
+        assert hearing.hear_again("b", float(second))
+        assert hearing.follow(float(second)) == HearingChanges()
+    assert hearing.follow(100.0 + HEARD_S).lost == ("b",)
+    assert hearing.follow(100.0 + KNOWN_S - 1.0).forgotten == ()
+    assert hearing.follow(100.0 + KNOWN_S).forgotten == ("b",)

@@ -14,19 +14,16 @@ class AskedRegions:
     def __init__(self, speakers: Mapping[str, Speaker]) -> None:
         """`speakers`: all vantage points that are known, as they are at any time."""
         self._speakers = speakers
-        self._is_anybody_there: dict[tuple[str, ...], bool] = {}
+        self._regions: frozenset[str] = frozenset()
+        self.follow()
 
-    def forget(self) -> None:
-        """Take it that other vantage points are known than before."""
-        self._is_anybody_there.clear()
+    def follow(self) -> bool:
+        """Take it that other vantage points are known than before; return whether regions came or went by that."""
+        before, self._regions = self._regions, frozenset([one.region for one in self._speakers.values()])
+        return before != self._regions
 
     def stands(self, regions: Sequence[str], region: str) -> bool:
         """Whether a vantage point of a region probes a pool with these check regions."""
         if not regions or ALL_REGIONS in regions or region in regions:
             return True
-        asked = tuple(regions)
-        found = self._is_anybody_there.get(asked)
-        if found is None:
-            found = any(one.region in asked for one in self._speakers.values())
-            self._is_anybody_there[asked] = found
-        return not found
+        return self._regions.isdisjoint(regions)

@@ -149,6 +149,15 @@ class Hearing:
             self._lost_s[machine] = now_s
         return True
 
+    def hear_again(self, machine: str, now_s: float) -> bool:
+        """Take a sign of life of one that is heard, and of whom all is known as it was; False: it is not heard yet."""
+        if machine not in self._heard_s:
+            return False
+        self._last_s[machine] = now_s
+        if self._excused_s:
+            self._excused_s.pop(machine, None)
+        return True
+
     def forget(self, machine: str) -> None:
         """Take it that a machine is not known any more."""
         self._known.pop(machine, None)
@@ -184,6 +193,7 @@ class Hearing:
         for name in lost:
             del self._heard_s[name]
             self._lost_s[name] = now_s
+            self._known_until_s[name] = max(self._known_until_s[name], self._last_s[name] + KNOWN_S)
             self._unsteady.add(name)
         steady = sorted(self._unsteady & {name for name, at in self._heard_s.items() if now_s - at >= STEADY_S})
         self._unsteady.difference_update(steady)

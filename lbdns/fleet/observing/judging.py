@@ -96,14 +96,14 @@ def judge(voices: Sequence[Voice], is_cut_off: bool, agreed: int, per_region: in
     `agreed`: the state that was agreed last, UNKNOWN where none was; `per_region`: how many speak for a region, None:
     all of them.
     """
+    if is_cut_off:
+        own = [one for one in voices if one.speaker.is_own and one.member.votes and silent_since_s(one) is None]
+        return HEALTHY if own and _state(own, per_region, _most) == HEALTHY else agreed
     votes = [one for one in voices if one.member.votes]
-    if not is_cut_off and votes and (unanimous := votes[0].state) != UNKNOWN and _say_all(votes, unanimous):
+    if votes and (unanimous := votes[0].state) != UNKNOWN and _say_all(votes, unanimous):
         return unanimous
     silent = [one for one in votes if one.state != UNKNOWN and silent_since_s(one) is not None]
     fresh = [one for one in votes if silent_since_s(one) is None] if silent else votes
-    if is_cut_off:
-        own = [one for one in fresh if one.speaker.is_own]
-        return HEALTHY if own and _state(own, per_region, _most) == HEALTHY else agreed
     if not silent:
         return _state(fresh, per_region, _most)
     if all(one.state == UNKNOWN for one in fresh):

@@ -92,6 +92,7 @@ class Neighbour:
         """Whether a message says what the one before it said, and that all is known here: a sign of life alone."""
         if not self.is_whole or not (message is self._beat or message == self._beat):
             return False
+        self._beat = message  # who has the same one again next time need not compare it
         self._heard_s = now_s
         return True
 

@@ -210,6 +210,10 @@ class Observer:
 
     def take(self, message: HealthNews | OrderNews, now_s: float, unix_s: float) -> None:
         """Take a message of another machine."""
+        there = self._neighbours.get(message.machine)
+        if there is not None and isinstance(message, HealthNews) and there.repeats(message, now_s):
+            self._hear_again(there, now_s, unix_s)
+            return
         if isinstance(message, OrderNews):
             if message.machine != self.machine and self.orders.merge(message.entries, message.unix_s, unix_s):
                 self._outcome.are_orders_new = True
@@ -221,17 +225,21 @@ class Observer:
         if message.is_leaving:
             self._forget(message.machine, now_s)
             return
-        there = self._neighbours.get(message.machine)
         if there is None:
             if len(self._neighbours) >= MACHINES_MAX:
                 return
             there = self._neighbours[message.machine] = Neighbour(message.machine)
-        if there.repeats(message, now_s):
-            self.hearing.hear(there.machine, there.vantages, True, now_s, unix_s)
-        elif there.is_of_this_life(message, now_s):
+        if there.is_of_this_life(message, now_s):
             self._outcome.changes += there.take(message, now_s)
             self._hear(there, message, now_s, unix_s)
         if message.orders != self.orders.digest:
+            self._asks.setdefault(Ask(there.machine, ORDERS), now_s)
+
+    def _hear_again(self, there: Neighbour, now_s: float, unix_s: float) -> None:
+        """Take a sign of life that says nothing else."""
+        if not self.hearing.hear_again(there.machine, now_s):
+            self.hearing.hear(there.machine, there.vantages, True, now_s, unix_s)
+        if there.orders != self.orders.digest:
             self._asks.setdefault(Ask(there.machine, ORDERS), now_s)
 
     def take_whole(self, machine: str, message: HealthNews | None, now_s: float, unix_s: float) -> None:
@@ -307,7 +315,7 @@ class Observer:
     def next_due_s(self) -> float:
         """When `tick` has something to do."""
         news_s = self._news_due_s if self._has_news else float("inf")
-        asks_s = min(self._asks.values(), default=float("inf"))
+        asks_s = min(self._asks.values()) if self._asks else float("inf")
         return min(self.hearing.next_due_s, news_s, self._beat_due_s, asks_s, self._leaving_due_s)
 
     def tick(self, now_s: float, unix_s: float) -> None:
@@ -400,17 +408,8 @@ class Observer:
         words = tuple(
             [VantageWord(name, region, self.speakers[name].silent_s is not None) for name, region in self._vantages]
         )
-        return HealthNews(
-            self.machine,
-            self._epoch,
-            self._sequence,
-            self._digest,
-            words,
-            self.orders.digest,
-            entries,
-            is_whole,
-            is_leaving,
-        )
+        head = self.machine, self._epoch, self._sequence, self._digest
+        return HealthNews(*head, words, self.orders.digest, entries, is_whole, is_leaving)
 
     # --- sharing out ---
 

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 _MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
+_FIRST: Final = 0xBF58476D1CE4E5B9
+_SECOND: Final = 0x94D049BB133111EB
 
 
 def place_hash(text: str) -> int:
@@ -20,8 +22,8 @@ def place_hash(text: str) -> int:
 
 def rank(check: int, vantage: int) -> int:
     """Return the number of a vantage point for a check, from their hashes (splitmix64's finish)."""
-    mixed = (check ^ vantage) * 0xBF58476D1CE4E5B9 & _MASK
-    mixed = (mixed ^ mixed >> 29) * 0x94D049BB133111EB & _MASK
+    mixed = (check ^ vantage) * _FIRST & _MASK
+    mixed = (mixed ^ mixed >> 29) * _SECOND & _MASK
     return mixed ^ mixed >> 32
 
 
@@ -58,28 +60,31 @@ class SharingOut:
         if per_region is None:
             return [name for name, _ in own]
         found = []
-        regions: dict[str, list[int]] = {}
-        for _, region in own:
-            if region not in regions:
-                mine = [self._hashes.get(name) or place_hash(name) for name, where in own if where == region]
-                regions[region] = [*mine, *self._others.get(region, ())]
         for name, region in own:
-            there = regions[region]
-            if len(there) <= per_region:
+            mine = [self._hashes.get(one) or place_hash(one) for one, where in own if where == region]
+            others = self._others.get(region, ())
+            if len(mine) + len(others) <= per_region:
                 found.append(name)
                 continue
-            if _is_among_first(check, self._hashes.get(name) or place_hash(name), there, per_region):
+            own_rank = rank(check, self._hashes.get(name) or place_hash(name))
+            before = _count_before(check, own_rank, mine, per_region)
+            if (
+                before < per_region
+                and before + _count_before(check, own_rank, others, per_region - before) < per_region
+            ):
                 found.append(name)
         return found
 
 
-def _is_among_first(check: int, own: int, there: Sequence[int], per_region: int) -> bool:
-    """Whether fewer than so many of those in a region stand before one. Of a thousand a few are looked at: most have so
-    many before them soon, and who is asked about each of ten thousand checks has to be quick."""
-    own_rank, before = rank(check, own), 0
-    for other in there:
-        if rank(check, other) < own_rank:
+def _count_before(check: int, own_rank: int, there: Sequence[int], at_most: int) -> int:
+    """Return how many of those in a region stand before a rank, counted up to `at_most`. Of a thousand a few are looked
+    at: most have so many before them soon, and who is asked about each of ten thousand checks has to be quick."""
+    before, mask = 0, _MASK
+    for other in there:  # `rank`, written out
+        mixed = (check ^ other) * _FIRST & mask
+        mixed = (mixed ^ mixed >> 29) * _SECOND & mask
+        if (mixed ^ mixed >> 32) < own_rank:
             before += 1
-            if before >= per_region:
-                return False
-    return True
+            if before >= at_most:
+                break
+    return before

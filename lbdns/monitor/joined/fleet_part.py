@@ -311,11 +311,12 @@ class FleetPart:
                 self._take_changes()
         if outcome.are_orders_new:
             self._loop.call_soon(self._write_orders)
+        is_share_due = outcome.are_shares_new
         if outcome.are_vantages_new:
-            self._voices.follow_vantages()
+            is_share_due |= self._voices.follow_vantages()
             self._ledger.show_vantages([one.name for one in self.shown_vantages])
             self._keep_known()
-        if (outcome.are_vantages_new or outcome.are_shares_new) and self._is_adopted:
+        if is_share_due and self._is_adopted:
             self._plan_all()
         for hearing in outcome.hearing:
             self._telling.tell_hearing(hearing.found, hearing.lost)

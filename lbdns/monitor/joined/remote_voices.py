@@ -114,14 +114,15 @@ class RemoteVoices:
         """Whether a vantage point of a region probes a pool with these check regions."""
         return self._standing.stands(regions, region)
 
-    def follow_vantages(self) -> None:
-        """Take it that other vantage points are known than before."""
-        self._standing.forget()
+    def follow_vantages(self) -> bool:
+        """Take it that other vantage points are known than before; return whether regions came or went by that."""
+        are_regions_new = self._standing.follow()
         for at, series in list(self._series.items()):
             if self._observer.speakers.get(at[0]) is not series.speaker:
                 self._end(at, series)
                 self._new.add(at[1])
         self._loop.call_soon(self._find_new)
+        return are_regions_new
 
     # --- what is heard ---
 

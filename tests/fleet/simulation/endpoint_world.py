@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Final
 
 from tests.fleet.simulation.virtual_time import VirtualTime
@@ -59,9 +59,10 @@ class EndpointWorld:
         """Return since when (`now_s`) an endpoint is as it is, as seen from a region."""
         return self._changed_s.get((endpoint, region), LONG_AGO_S)
 
-    def was_touched(self, endpoint: str) -> bool:
-        """Whether an endpoint has ever had a fault of its own: all others are alike."""
-        return endpoint in self._touched
+    @property
+    def touched(self) -> Set[str]:
+        """The endpoints that have ever had a fault of their own: all others are alike."""
+        return self._touched
 
     def signature(self, endpoint: str, window_s: float) -> Signature:
         """Return what endpoints have in common of which probes may have said the same in the last `window_s`."""
@@ -81,6 +82,11 @@ class EndpointWorld:
         """Return since when (`now_s`) a machine's own way out is cut, or is not."""
         return self._cut_changed_s.get(machine, LONG_AGO_S)
 
+    def was_cut(self, machine: str, window_s: float) -> bool:
+        """Whether a machine's own way out was cut at some time of the last `window_s`."""
+        changed_s = self._cut_changed_s.get(machine)
+        return changed_s is not None and (self.is_cut(machine) or self._time.now_s - changed_s <= window_s)
+
     def sees(self, machine: str, region: str, endpoint: str) -> bool:
         """Return what a probe from a machine says now."""
         return self.is_up(endpoint, region) and not self.is_cut(machine)
@@ -88,7 +94,13 @@ class EndpointWorld:
     def seen(self, machine: str, region: str, endpoint: str, window_s: float) -> frozenset[bool]:
         """Return all that probes from a machine may have said in the last `window_s`."""
         since_s = self._time.now_s - window_s
-        up, cut = self.is_up(endpoint, region), self.is_cut(machine)
-        ups = {up} if self._changed_s.get((endpoint, region), LONG_AGO_S) < since_s else {True, False}
+        cut = self.is_cut(machine)
+        ups = self.seen_by_uncut(region, endpoint, window_s)
         cuts = {cut} if self._cut_changed_s.get(machine, LONG_AGO_S) < since_s else {True, False}
         return frozenset(one and not other for one in ups for other in cuts)
+
+    def seen_by_uncut(self, region: str, endpoint: str, window_s: float) -> frozenset[bool]:
+        """Return the same for a machine of a region whose way out is whole."""
+        up = self.is_up(endpoint, region)
+        is_long = self.changed_s(endpoint, region) < self._time.now_s - window_s
+        return frozenset({up}) if is_long else frozenset({True, False})

@@ -207,7 +207,7 @@ class ObserverJudge:
         found = self.observer.drain()
         for changed in found.changes:
             self._take_change(changed, now_s)
-        if found.are_vantages_new and self._catalogue.check_regions:
+        if found.are_vantages_new and self._standing.follow() and self._catalogue.check_regions:
             self._follow_vantages(now_s)
             self._is_share_due = True
         if found.is_cut_off_new:
@@ -267,7 +267,6 @@ class ObserverJudge:
 
     def _follow_vantages(self, now_s: float) -> None:
         """Take it that others are known: whose word counts of pools with check regions may have changed."""
-        self._standing.forget()
         for name in self._catalogue.check_regions:
             voices = self._voices.get(name, {})
             for vantage in [one for one, voice in voices.items() if not self._stands(name, voice.speaker.region)]:

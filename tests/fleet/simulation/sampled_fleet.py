@@ -149,14 +149,16 @@ class SampledFleet(SimulatedFleet):
             return TellingJudge(name, regions[name], catalogue, placed[name], disk, now_s, wall_s)
 
         super().__init__(shape, make, judges)
+        self._tellers = [one for name, one in self.machines.items() if name not in judges]
         self.time.repeat_at(BEAT_S, self._beat)
 
     def _beat(self) -> None:
         """Hand over the heartbeats of all who only tell."""
-        tellers = [(name, one.judge.beat) for name, one in self.machines.items() if isinstance(one.judge, TellingJudge)]
+        told = [one.judge.beat for one in self._tellers if isinstance(one.judge, TellingJudge)]
+        beats_of_all = [beat for beat in told if beat is not None]
         for name in self.judges:
-            hearer = self.machines[name]
-            beats = [beat for teller, beat in tellers if beat is not None and self.network.reaches(teller, name)]
+            hearer, reaches = self.machines[name], self.network.reaches
+            beats = [beat for beat in beats_of_all if reaches(beat.machine, name)]
             self.outcome.beat_count += len(beats)
             hearer.hear_beats(beats)
         self.time.repeat_at(self.time.now_s + BEAT_S, self._beat)

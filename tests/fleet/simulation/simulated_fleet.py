@@ -128,7 +128,6 @@ class SimulatedFleet:
                 name, self.time, self.network, clocks, prober, make_judge, self.machines, hearers, self.published
             )
         hearers += [self.machines[name] for name in self.judges]
-        self._endpoints = shape.endpoints
         self._replaced: set[str] = set()
         self._player = FaultPlayer(self.time, self.network, self.world, self)
         self.world.on_endpoint = self._endpoint_changed
@@ -230,7 +229,7 @@ class SimulatedFleet:
             if not life.runs:
                 continue
             self.outcome.audited_count += self.shape.endpoint_count
-            for wrong in self.oracle.audit(life, self._endpoints):
+            for wrong in self.oracle.audit(life):
                 self._blame(wrong)
         self.time.repeat_at(self.time.now_s + AUDIT_EVERY_S, self._audit)
 

@@ -50,6 +50,9 @@ RESTART_S: Final = 70.0
 """A machine that was started again counts as fallen silent for so long: it has to probe everything first."""
 
 
+Kind = tuple[int | None, tuple[str, ...]]
+
+
 class Standing(Enum):
     """Whether a machine hears enough of those it knows (rule 5)."""
 
@@ -72,6 +75,10 @@ class Life:
     """What rule 5 calls the agreed verdict: more than one where it was unsure for a while."""
     reached_s: dict[str, float] = field(default_factory=dict)
     """When it could last hear each other machine."""
+    apart: set[str] = field(default_factory=set)
+    """The endpoints of which something else was agreed than what was published last, or more than that."""
+    kinds: dict[Kind, dict[str, None]] = field(default_factory=dict)
+    """All endpoints, by what was published of them last (None: nothing) and the regions that vote."""
 
 
 class Tally(NamedTuple):
@@ -197,10 +204,11 @@ class VerdictOracle:
                 life.reached_s[other.name] = self._time.elapsed_s
         standing, published = self.standing(life), life.published
         if standing is Standing.AGREEING:
-            life.agreed.update(zip(published, map(ALONE.__getitem__, published.values()), strict=True))
+            life.agreed.update((endpoint, ALONE[published[endpoint]]) for endpoint in life.apart)
+            life.apart.clear()
         elif standing is Standing.UNSURE:
-            for endpoint, state in published.items():
-                life.agreed[endpoint] = life.agreed.get(endpoint, NONE) | ALONE[state]
+            for endpoint in life.apart:
+                life.agreed[endpoint] = life.agreed.get(endpoint, NONE) | ALONE[published[endpoint]]
 
     # -- what the votes may be (rules 3, 4) --
 
@@ -280,10 +288,9 @@ class VerdictOracle:
         there, do_agree = self._there(life, region)
         sure: list[frozenset[bool]] = []
         maybe: list[frozenset[bool]] = []
+        of_all = self._world.seen_by_uncut(region, endpoint, self._window_s)
         for other, heard in there:
-            seen = self._world.seen(other.name, region, endpoint, self._window_s)
-            if self._may_doubt(other):
-                seen = frozenset({True, False})
+            seen = frozenset({True, False}) if self._may_doubt(other) else of_all
             (sure if heard is Hearing.SURE else maybe).append(seen)
         voters = sure + maybe
         least = min(self._prober_count, len(sure))
@@ -318,9 +325,7 @@ class VerdictOracle:
 
     def _may_doubt(self, other: Life) -> bool:
         """Whether no probe of a machine came back at some time of the window."""
-        return self._world.is_cut(other.name) or (
-            self._time.now_s - self._world.cut_changed_s(other.name) <= self._window_s
-        )
+        return self._world.was_cut(other.name, self._window_s)
 
     def _agree_on_who_is_there(self, life: Life, region: str) -> bool:
         """Whether those of a region who are heard hear the same ones of their region as the machine itself."""
@@ -355,33 +360,51 @@ class VerdictOracle:
         """Take what a machine publishes; returns what is wrong with it, "" where it is possible."""
         allowed = self.possible(life, endpoint)
         standing = self.standing(life)
-        life.published[endpoint] = state
+        self._note_kind(life, endpoint, state)
         if standing is Standing.AGREEING:
             life.agreed[endpoint] = ALONE[state]
         elif standing is Standing.UNSURE:
             life.agreed[endpoint] = life.agreed.get(endpoint, NONE) | ALONE[state]
+        (life.apart.discard if life.agreed.get(endpoint) == ALONE[state] else life.apart.add)(endpoint)
         if state in allowed:
             return ""
         return self._told(life, endpoint, state, allowed, standing)
 
-    def audit(self, life: Life, endpoints: Iterable[str]) -> list[str]:
-        """Return what is wrong with what a machine published last of endpoints: what is no more possible.
+    def _kinds(self, life: Life) -> dict[Kind, dict[str, None]]:
+        if not life.kinds:
+            for endpoint in self._world.endpoints:
+                life.kinds.setdefault((None, self._voting(endpoint)), {})[endpoint] = None
+        return life.kinds
 
-        Of those that never had a fault, and of which the same was published and agreed, the same is possible.
+    def _note_kind(self, life: Life, endpoint: str, state: int) -> None:
+        voting, kinds = self._voting(endpoint), self._kinds(life)
+        kinds[life.published.get(endpoint), voting].pop(endpoint, None)
+        kinds.setdefault((state, voting), {})[endpoint] = None
+        life.published[endpoint] = state
+
+    def audit(self, life: Life) -> list[str]:
+        """Return what is wrong with what a machine published last: what is no more possible.
+
+        Of those that never had a fault, and of which the same was published and agreed, the same is possible: one of
+        them is looked at, the others where that one is wrong.
         """
-        wrong, alike = [], dict[tuple[int, frozenset[int], tuple[str, ...]], set[int]]()
-        for endpoint in endpoints:
-            state = life.published.get(endpoint, UNKNOWN)
-            place = state, life.agreed.get(endpoint, NONE), self._voting(endpoint)
-            if self._world.was_touched(endpoint):
-                allowed = self.possible(life, endpoint)
-            elif (known := alike.get(place)) is not None:
-                allowed = known
-            else:
-                allowed = alike[place] = self.possible(life, endpoint)
-            if state not in allowed:
-                wrong.append(self._told(life, endpoint, state, allowed, self.standing(life)))
-        return wrong
+        own = life.apart | self._world.touched
+        looked_at = {endpoint for endpoint in own if self._is_wrong(life, endpoint)}
+        for members in self._kinds(life).values():
+            alike = next((endpoint for endpoint in members if endpoint not in own), None)
+            if alike is not None and self._is_wrong(life, alike):
+                looked_at |= members.keys() - own
+        if not looked_at:
+            return []
+        standing = self.standing(life)
+        return [
+            self._told(life, endpoint, life.published.get(endpoint, UNKNOWN), self.possible(life, endpoint), standing)
+            for endpoint in self._world.endpoints
+            if endpoint in looked_at
+        ]
+
+    def _is_wrong(self, life: Life, endpoint: str) -> bool:
+        return life.published.get(endpoint, UNKNOWN) not in self.possible(life, endpoint)
 
     def _told(self, life: Life, endpoint: str, state: int, allowed: set[int], standing: Standing) -> str:
         words = {UNKNOWN: "unknown", HEALTHY: "healthy", UNHEALTHY: "unhealthy"}

@@ -75,6 +75,9 @@ class VirtualNetwork:
         self._chance = chance
         self.links = {node: Link() for node in nodes}
         self.splits: list[Split] = []
+        self._legs_of: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
+        self._reached: dict[tuple[str, str], bool] = {}  # legs, as long as nothing changes
+        self._changed: dict[tuple[str, str], float] = {}
         self._fault_count = 0  # that hold now; while there is none, everybody reaches everybody
         self.sent_count = 0
 
@@ -85,6 +88,12 @@ class VirtualNetwork:
             setattr(link, kind, getattr(link, kind) + step)
             self._fault_count += step
             link.changed_s = self._time.now_s
+        self._forget()
+
+    def _forget(self) -> None:
+        """Take it that who reaches whom may be another now."""
+        self._reached.clear()
+        self._changed.clear()
 
     def worsen(self, nodes: Iterable[str], kind: str, amount: float, step: int) -> None:
         """Begin or end losses (a probability) or delays_s (seconds) on the links of some nodes."""
@@ -94,31 +103,43 @@ class VirtualNetwork:
             amounts.append(amount) if step > 0 else amounts.remove(amount)
             self._fault_count += step
             link.changed_s = self._time.now_s
+        self._forget()
 
     def split(self, side: frozenset[str]) -> Split:
         """Begin a split."""
         found = Split(side, self._time.now_s)
         self._fault_count += 1
         self.splits.append(found)
+        self._forget()
         return found
 
     def heal(self, split: Split) -> None:
         """End a split; it is remembered, for whoever asks about the time before."""
         split.ended_s = self._time.now_s
         self._fault_count -= 1
+        self._forget()
 
     def _legs(self, sender: str, hearer: str) -> tuple[tuple[str, str], ...]:
-        if self._hub is None or self._hub in (sender, hearer):
-            return ((sender, hearer),)
-        return (sender, self._hub), (self._hub, hearer)
+        pair = sender, hearer
+        found = self._legs_of.get(pair)
+        if found is None:
+            hub = self._hub
+            found = self._legs_of[pair] = (pair,) if hub is None or hub in pair else ((sender, hub), (hub, hearer))
+        return found
 
     def reaches(self, sender: str, hearer: str) -> bool:
         """Whether what one node sends now comes to another, if it is not lost."""
         if not self._fault_count:
             return True
-        return all(self._reaches(*leg) for leg in self._legs(sender, hearer))
+        return all(map(self._reaches, self._legs(sender, hearer)))
 
-    def _reaches(self, sender: str, hearer: str) -> bool:
+    def _reaches(self, leg: tuple[str, str]) -> bool:
+        found = self._reached.get(leg)
+        if found is None:
+            found = self._reached[leg] = self._comes_through(*leg)
+        return found
+
+    def _comes_through(self, sender: str, hearer: str) -> bool:
         one, other = self.links[sender], self.links[hearer]
         if one.cut or one.mute or other.cut or other.deaf:
             return False
@@ -126,12 +147,15 @@ class VirtualNetwork:
 
     def hearing(self, sender: str, hearer: str, window_s: float, lost_s: float) -> Hearing:
         """Whether `hearer` was able to hear `sender` for the last `window_s`, or was not for the last `lost_s`."""
-        return min(self._hearing(*leg, window_s, lost_s) for leg in self._legs(sender, hearer))
+        found = Hearing.SURE
+        for leg in self._legs(sender, hearer):
+            found = min(found, self._hearing(leg, window_s, lost_s))
+        return found
 
-    def _hearing(self, sender: str, hearer: str, window_s: float, lost_s: float) -> Hearing:
-        one, other = self.links[sender], self.links[hearer]
-        for_s = self._time.now_s - self._changed_s(sender, hearer)
-        if not self._reaches(sender, hearer):
+    def _hearing(self, leg: tuple[str, str], window_s: float, lost_s: float) -> Hearing:
+        one, other = self.links[leg[0]], self.links[leg[1]]
+        for_s = self._time.now_s - self._changed_s(leg)
+        if not self._reaches(leg):
             return Hearing.NEVER if for_s > lost_s else Hearing.MAYBE
         if for_s <= window_s:
             return Hearing.MAYBE
@@ -139,9 +163,15 @@ class VirtualNetwork:
 
     def changed_s(self, sender: str, hearer: str) -> float:
         """Return when (`now_s`) anything last changed between two nodes."""
-        return max(self._changed_s(*leg) for leg in self._legs(sender, hearer))
+        return max(map(self._changed_s, self._legs(sender, hearer)))
 
-    def _changed_s(self, sender: str, hearer: str) -> float:
+    def _changed_s(self, leg: tuple[str, str]) -> float:
+        found = self._changed.get(leg)
+        if found is None:
+            found = self._changed[leg] = self._last_change_s(*leg)
+        return found
+
+    def _last_change_s(self, sender: str, hearer: str) -> float:
         since_s = max(self.links[sender].changed_s, self.links[hearer].changed_s)
         for split in self.splits:
             if split.parts(sender, hearer):

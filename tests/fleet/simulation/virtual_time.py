@@ -53,18 +53,22 @@ class VirtualTime:
 
     def run(self, until_elapsed_s: float) -> None:
         """Let time pass until the world's clock shows `until_elapsed_s`."""
-        stirs, repeats, pop = self._stirs, self._repeats, heapq.heappop
+        stirs, repeats, pop, quiet_s = self._stirs, self._repeats, heapq.heappop, self._quiet_s
         while stirs or repeats:
-            is_stir = bool(stirs) and (not repeats or stirs[0] < repeats[0])
-            when_s = (stirs if is_stir else repeats)[0][0]
-            if not is_stir and when_s - self._last_stir_s > self._quiet_s:
-                self._leave_out(until_elapsed_s)
-            if when_s + self.left_out_s > until_elapsed_s:
-                break
-            _, _, act, arguments = pop(stirs if is_stir else repeats)
-            self.now_s = when_s
-            if is_stir:
+            if stirs and (not repeats or stirs[0] < repeats[0]):
+                when_s = stirs[0][0]
+                if when_s + self.left_out_s > until_elapsed_s:
+                    break
+                _, _, act, arguments = pop(stirs)
                 self._last_stir_s = when_s
+            else:
+                when_s = repeats[0][0]
+                if when_s - self._last_stir_s > quiet_s:
+                    self._leave_out(until_elapsed_s)
+                if when_s + self.left_out_s > until_elapsed_s:
+                    break
+                _, _, act, arguments = pop(repeats)
+            self.now_s = when_s
             self.event_count += 1
             act(*arguments)
         self.now_s = max(self.now_s, until_elapsed_s - self.left_out_s)
