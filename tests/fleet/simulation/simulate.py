@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -72,6 +73,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--regions", type=int, default=3)
     parser.add_argument("--hours", type=float, default=24.0, help="of the world's time")
     parser.add_argument("--faults-an-hour", type=float, default=FAULTS_AN_HOUR)
+    parser.add_argument("--store-hours", type=float, default=2.0, help="of these also with the product's stores")
     parser.add_argument("--judges", type=int, help="so many machines judge, all others only tell: for large fleets")
     parser.add_argument("--mesh", action="store_true", help="machines reach each other without the hub")
     parser.add_argument("--schedule", type=Path, help="a file with faults to play, a line each")
@@ -92,6 +94,9 @@ def main(arguments: Sequence[str]) -> int:
         failed |= _run(shape, faults, asked.hours, asked.smaller)
         if not asked.schedule:
             failed |= _run_replicas(seed, asked.machines, asked.hours, asked.faults_an_hour)
+            hours = min(asked.hours, asked.store_hours)
+            with tempfile.TemporaryDirectory(prefix="fleet-simulate-") as work:
+                failed |= _run_replicas(seed, asked.machines, hours, asked.faults_an_hour, Path(work))
     return int(failed)
 
 
@@ -140,12 +145,13 @@ def _run(shape: Shape, faults: list[Fault], hours: float, is_made_smaller: bool)
     return bool(outcome.wrong)
 
 
-def _run_replicas(seed: int, machine_count: int, hours: float, faults_an_hour: float) -> bool:
+def _run_replicas(seed: int, machine_count: int, hours: float, faults_an_hour: float, work: Path | None = None) -> bool:
     began_s, cpu_s = time.monotonic(), time.process_time()
     faults = replica_schedule(seed, machine_count, hours, faults_an_hour / 2, WRITES_AN_HOUR)
-    found = simulate_replicas(seed, machine_count, faults, hours)
+    found = simulate_replicas(seed, machine_count, faults, hours, work)
+    what = "revisions" if work is None else f"{hours:g} h of them with the product's stores"
     print(
-        f"  revisions: {'WRONG' if found.wrong else 'all held'}; {found.acknowledged_count:,} changes acknowledged, "
+        f"  {what}: {'WRONG' if found.wrong else 'all held'}; {found.acknowledged_count:,} changes acknowledged, "
         f"{found.refused_count:,} refused or made anew, {found.unknown_count:,} not known at first; "
         f"{found.message_count:,} messages; {time.monotonic() - began_s:.1f} s, "
         f"{time.process_time() - cpu_s:.1f} s of CPU",

@@ -12,6 +12,7 @@ import json
 import logging
 import random
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from lbdns.fleet.bus.fleet_bus import BusError, OutcomeUnknown, SequenceMoved
@@ -31,6 +32,8 @@ from tests.fleet.simulation.fault_schedule import HUB, Fault
 from tests.fleet.simulation.revision_oracle import RevisionOracle
 from tests.fleet.simulation.simulated_bus import SimulatedBus, SimulatedHub
 from tests.fleet.simulation.simulated_store import SimulatedStore, StoreDisk
+from tests.fleet.simulation.stepped_threads import SteppedLoop
+from tests.fleet.simulation.stored_machine import StoredMachine
 from tests.fleet.simulation.virtual_loop import InlineLoop, LoopTime, run
 from tests.fleet.simulation.virtual_network import VirtualNetwork
 
@@ -66,6 +69,23 @@ class ReplicatedMachine:
         self._writers: set[asyncio.Task[None]] = set()
         self._store: SimulatedStore | None = None
         self._replica: FleetReplica | None = None
+
+    @staticmethod
+    def change_of(entry: StreamEntry, revision: SentRevision) -> str:
+        """Return which change a revision of the stream is."""
+        return entry.id
+
+    @property
+    def stands(self) -> tuple[int, str]:
+        """Its newest revision, and what tells its objects from others."""
+        disk = self.disk if self._store is None else self._store.disk
+        return disk.revision, f"{disk.sum:x}"
+
+    @property
+    def count(self) -> int:
+        """How many changes it counts."""
+        disk = self.disk if self._store is None else self._store.disk
+        return int(disk.rows[COUNTER][3]) if COUNTER in disk.rows else 0
 
     @property
     def phase(self) -> str:
@@ -138,14 +158,20 @@ class ReplicatedMachine:
 class SimulatedReplicas:
     """The fleet."""
 
-    def __init__(self, seed: int, machine_count: int, loop: InlineLoop) -> None:
+    def __init__(self, seed: int, machine_count: int, loop: InlineLoop, work: Path | None) -> None:
+        """`work`: where the stores of the product lie; None: stores that are played."""
         self.chance = random.Random(f"{seed} replicas")
         self.time = LoopTime(loop)
         names = [f"M{number:04d}" for number in range(machine_count)]
         self.network = VirtualNetwork(self.time, [*names, HUB], random.Random(f"{seed} network"), HUB)
         self.hub = SimulatedHub(self.time, self.network)
         self.oracle = RevisionOracle()
-        self.machines = {name: ReplicatedMachine(name, self, name == names[0]) for name in names}
+        self.machines: dict[str, ReplicatedMachine | StoredMachine] = {}
+        for name in names:
+            is_first = name == names[0]
+            self.machines[name] = (
+                ReplicatedMachine(name, self, is_first) if work is None else StoredMachine(name, self, is_first, work)
+            )
         self._number = 0
 
     def new_id(self) -> str:
@@ -162,10 +188,13 @@ class SimulatedReplicas:
         await asyncio.sleep(hours * 3600.0)
         for _ in range(60):  # an append's outcome may take as long to be known
             await asyncio.sleep(1.0)
-        found = self.oracle.end(self._history(), {one.name: self._end_of(one) for one in self.machines.values()})
-        counters = {one.name: one.disk.rows.get(COUNTER, ("", "", "", "0"))[3] for one in self.machines.values()}
-        newest = max((one.disk.revision for one in self.machines.values()), default=0)
-        found += [f"{name} counts {said} changes of {newest}" for name, said in counters.items() if int(said) != newest]
+        found = self.oracle.end(self._history(), {one.name: one.stands for one in self.machines.values()})
+        newest = max((one.stands[0] for one in self.machines.values()), default=0)
+        found += [
+            f"{one.name} counts {one.count} changes of {newest}"
+            for one in self.machines.values()
+            if one.count != newest
+        ]
         for machine in self.machines.values():
             if not machine.phase.startswith("following"):
                 found.append(f"{machine.name} is {machine.phase}")
@@ -173,13 +202,9 @@ class SimulatedReplicas:
         await asyncio.sleep(1.0)
         return found
 
-    @staticmethod
-    def _end_of(machine: ReplicatedMachine) -> tuple[int, str]:
-        machine.disk = machine.disk if machine._store is None else machine._store.disk
-        return machine.disk.revision, f"{machine.disk.sum:x}"
-
     def _history(self) -> dict[int, str]:
         found: dict[int, str] = {}
+        change_of = next(iter(self.machines.values())).change_of
         for one in self.hub.history:
             if one.subject != REVISION:
                 continue
@@ -187,7 +212,7 @@ class SimulatedReplicas:
             for revision in entry.revisions:
                 if revision.number in found:
                     self.oracle.wrong.append(f"the stream has revision {revision.number} twice")
-                found[revision.number] = entry.id
+                found[revision.number] = change_of(entry, revision)
         return found
 
     # -- what faults do --
@@ -220,13 +245,15 @@ class SimulatedReplicas:
         """Orders are no revisions."""
 
 
-def simulate_replicas(seed: int, machine_count: int, faults: Iterable[Fault], hours: float) -> ReplicaOutcome:
-    """Return what replicas come to that live through a schedule."""
+def simulate_replicas(
+    seed: int, machine_count: int, faults: Iterable[Fault], hours: float, work: Path | None = None
+) -> ReplicaOutcome:
+    """Return what replicas come to that live through a schedule; `work`: with the product's stores there."""
 
     async def main() -> ReplicaOutcome:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, InlineLoop)
-        fleet = SimulatedReplicas(seed, machine_count, loop)
+        fleet = SimulatedReplicas(seed, machine_count, loop, work)
         wrong = await fleet.live(faults, hours)
         oracle = fleet.oracle
         counts = len(oracle.acknowledged), len(oracle.refused), len(oracle.unknown), fleet.network.sent_count
@@ -236,6 +263,6 @@ def simulate_replicas(seed: int, machine_count: int, faults: Iterable[Fault], ho
     before = logger.level
     logger.setLevel(logging.CRITICAL)  # of what a lost bus does it tells as it should, thousands of times
     try:
-        return run(main())
+        return run(main(), InlineLoop if work is None else SteppedLoop)
     finally:
         logger.setLevel(before)

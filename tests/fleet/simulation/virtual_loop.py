@@ -48,7 +48,7 @@ class LoopTime(VirtualTime):
         act(*arguments)
 
 
-def run(main: Coroutine[Any, Any, Value]) -> Value:
+def run(main: Coroutine[Any, Any, Value], make_loop: Callable[[], InlineLoop] = InlineLoop) -> Value:
     """Run it on a loop of its own."""
-    with asyncio.Runner(loop_factory=InlineLoop) as runner:
+    with asyncio.Runner(loop_factory=make_loop) as runner:
         return runner.run(main)
