@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
@@ -48,6 +48,12 @@ class CatalogSettings(Frozen):
         Field(max_length=bounds.MAX_CATALOG_GROUPS),
     ] = Field(default_factory=dict)
     """Of a producer: which of them are in which group, as whoever takes the catalog is to treat them."""
+    coo: Annotated[
+        dict[ZoneName, Annotated[tuple[ZoneName, ...], Field(max_length=bounds.MAX_CATALOG_MEMBERS)]],
+        Field(max_length=bounds.MAX_CATALOG_GROUPS),
+    ] = Field(default_factory=dict)
+    """Of a producer: to which other catalog which of them may go (change of ownership): whoever takes both keeps the
+    zone as it is when that one lists it. Leave it here until all of them have taken it over."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -56,17 +62,25 @@ class CatalogSettings(Frozen):
 
     def _mistakes(self) -> Iterator[Mistake]:
         if self.role == CONSUMER:
-            for field in ("zones", "groups"):
+            for field in ("zones", "groups", "coo"):
                 if getattr(self, field):
                     at = ((field,), ("role",))
                     yield Mistake((field,), "what a catalog lists that comes from elsewhere is said there", at)
+        for field, said in (("groups", self.groups), ("coo", self.coo)):
+            yield from self._mistakes_of(field, said)
+
+    def _mistakes_of(self, field: str, said: Mapping[str, tuple[str, ...]]) -> Iterator[Mistake]:
+        """Yield the mistakes of what is said of some of the zones, which may be said of each once."""
         seen: dict[str, str] = {}
-        for group, zones in self.groups.items():
+        for one, zones in said.items():
             for index, zone in enumerate(zones):
-                other = seen.setdefault(zone, group)
-                at_zone = ("groups", group, index)
-                if other != group:
-                    yield Mistake(at_zone, f'{zone} is in the group "{other}" already; a zone is in one', (at_zone,))
+                other = seen.setdefault(zone, one)
+                at_zone = (field, one, index)
+                if other != one:
+                    message = f'in the group "{other}" already; a zone is in one'
+                    if field == "coo":
+                        message = f"to go to {other} already; a zone goes to one catalog"
+                    yield Mistake(at_zone, f"{zone} is {message}", (at_zone,))
                 elif self.zones is not None and zone not in self.zones:
                     yield Mistake(at_zone, f"the catalog does not list {zone}", (at_zone, ("zones",)))
 

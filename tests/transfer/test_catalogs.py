@@ -173,6 +173,13 @@ def test_a_catalog_is_made_of_the_zones_that_are_named_with_their_groups() -> No
     assert {one.apex: one.group for one in found} == {named("one.example"): "nodes eu", named("far.example"): ""}
 
 
+def test_a_catalog_says_which_other_one_may_take_a_zone_over() -> None:
+    said = {"role": "producer", "coo": {"Other.example": ["one.example"]}}
+    found = read_catalog(CATALOG, ProducedCatalogs().laid_in(produced(said)).zones[-1].rrsets)
+    goes = {one.apex: one.successor for one in found}
+    assert goes == {named("one.example"): OTHER, named("two.example"): b"", named("three.example"): b""}
+
+
 @pytest.mark.parametrize(
     ("zones", "said"),
     [
@@ -187,6 +194,27 @@ def test_a_catalog_is_made_of_the_zones_that_are_named_with_their_groups() -> No
         (
             {"c.example": {"catalog": {"role": "producer", "groups": {"a": ["one.example"], "b": ["one.example"]}}}},
             "a zone is in one",
+        ),
+        (
+            {
+                "c.example": {
+                    "catalog": {"role": "producer", "coo": {"d.test": ["one.example"], "e.test": ["one.example"]}}
+                }
+            },
+            "one.example is to go to d.test already",
+        ),
+        (
+            {"c.example": {"catalog": {"role": "producer", "zones": [], "coo": {"d.test": ["one.example"]}}}},
+            "the catalog does not list one.example",
+        ),
+        (
+            {"c.example": {"catalog": {"role": "producer", "coo": {"d.test": ["oen.example"]}}}},
+            'did you mean "one.example"?',
+        ),
+        ({"c.example": {"catalog": {"role": "producer", "coo": {"C.example": ["one.example"]}}}}, "goes to no other"),
+        (
+            {"c.example": {"primaries": ["192.0.2.1"], "catalog": {"role": "consumer", "coo": {"d.test": ["a.test"]}}}},
+            "is said there",
         ),
         ({"one.example": {"catalog": "producer"}}, "this zone has records"),
     ],

@@ -8,14 +8,16 @@ import signal
 import subprocess
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import dns.exception
 import dns.message
 import dns.query
 import dns.rcode
 import pytest
+import yaml
 
 from lbdns.dns.name import encode_canonical, show_name
 from lbdns.model.catalog_settings import CatalogMember
@@ -28,9 +30,12 @@ pytestmark = pytest.mark.process
 WAIT_S = 30.0
 SECRET = b64encode(b"a secret of thirty-two octets....").decode()
 OUR_CATALOG, THEIR_CATALOG, THEIR_OTHER = "ours.example", "theirs.example", "theirs-too.example"
+OUR_OTHER = "ours-too.example"
 GROUPED = frozenset({"three.test"})
 GROUP = "nodes eu"
 """Of `three.test` in their catalog; a space, as a group is text and no name."""
+TAKEN_OVER = f"adding zone 'one.example' from catalog '{OUR_OTHER}' - success"
+"""What BIND says of a zone that goes from one catalog of ours to the other."""
 OUR_GROUP = "special"
 """Of `one.example` in ours: Knot DNS takes it by the template of that name, BIND by none."""
 
@@ -79,6 +84,8 @@ class CatalogPeer:
     def __init__(self, kind: str, folder: Path, port_here: int, port: int) -> None:
         self.kind, self.folder, self.here, self.port = kind, folder, port_here, port
         self.process: subprocess.Popen[bytes] | None = None
+        self.ours: tuple[str, ...] = (OUR_CATALOG,)
+        """The catalogs of ours that it takes."""
         self.leaving: frozenset[str] = frozenset()
         """Of BIND's zones, which its catalog lets go to its other one."""
         self.gone: frozenset[str] = frozenset()
@@ -135,6 +142,14 @@ class CatalogPeer:
         lines = f'$TTL 0\n@ SOA invalid. invalid. {serial} 1 1 3600 0\n@ NS invalid.\nversion TXT "2"\n'
         lines += "".join(f"m{number}.zones PTR {name}.\n" for number, name in enumerate(sorted(self.moved)))
         (self.folder / "other.zone").write_text(lines)
+        primaries = f"{{ 127.0.0.1 port {self.here} key peer; }}"
+        taken = "".join(
+            f'zone "{name}" default-primaries {primaries} in-memory yes min-update-interval 1; ' for name in self.ours
+        )
+        catalogs = "".join(
+            f'zone "{name}" {{ type secondary; primaries {primaries}; file "{self.folder}/{name}"; notify no; }};\n'
+            for name in self.ours
+        )
         (self.folder / "named.conf").write_text(f"""
 key "peer" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
 options {{
@@ -143,12 +158,10 @@ options {{
   allow-transfer {{ key peer; }}; notify explicit; notify-delay 0; serial-query-rate 100;
   also-notify {{ 127.0.0.1 port {self.here} key peer; }};
   min-refresh-time 1; min-retry-time 1;
-  catalog-zones {{ zone "{OUR_CATALOG}" default-primaries {{ 127.0.0.1 port {self.here} key peer; }}
-                   in-memory yes min-update-interval 1; }};
+  catalog-zones {{ {taken} }};
 }};
 controls {{ }};
-zone "{OUR_CATALOG}" {{ type secondary; primaries {{ 127.0.0.1 port {self.here} key peer; }};
-                        file "{self.folder}/ours"; notify no; }};
+{catalogs}
 zone "{THEIR_CATALOG}" {{ type primary; file "{self.folder}/catalog.zone"; }};
 zone "{THEIR_OTHER}" {{ type primary; file "{self.folder}/other.zone"; }};
 {zones}""")
@@ -168,6 +181,16 @@ zone "{THEIR_OTHER}" {{ type primary; file "{self.folder}/other.zone"; }};
 """
             if name in GROUPED:
                 zones += f'    catalog-group: "{GROUP}"\n'
+        catalogs = "".join(
+            f"""  - domain: {name}
+    master: lb
+    acl: in
+    catalog-role: interpret
+    catalog-template: [taken, {OUR_GROUP}]
+    refresh-max-interval: 2
+"""
+            for name in self.ours
+        )
         (self.folder / "db").mkdir(exist_ok=True)
         (self.folder / "knot.conf").write_text(f"""
 server:
@@ -212,13 +235,7 @@ template:
     zonefile-sync: 0
     refresh-min-interval: 2
 zone:
-  - domain: {OUR_CATALOG}
-    master: lb
-    acl: in
-    catalog-role: interpret
-    catalog-template: [taken, {OUR_GROUP}]
-    refresh-max-interval: 2
-  - domain: {THEIR_CATALOG}
+{catalogs}  - domain: {THEIR_CATALOG}
     acl: out
     notify: lb
     catalog-role: generate
@@ -293,5 +310,45 @@ def test_a_zone_goes_from_one_catalog_of_binds_to_another(tmp_path: Path) -> Non
             wait_for(lambda: kept.read_text().count(encode_canonical("go.test").hex()) == 1, peer.log)
             assert owners(server.state_dir) == moved
             assert {name: answer(server.port, f"www.{name}") for name in listed} == listed
+        finally:
+            peer.stop()
+
+
+def test_a_zone_goes_from_one_catalog_of_ours_to_another(tmp_path: Path) -> None:
+    """In the order of docs/transfers.md: BIND looks for the word of the first when the second comes, and not again."""
+    port, names = free_port(), ("one.example", "two.example")
+    said = settings(port)
+    peer_here = {"address": f"127.0.0.1:{port}", "key": "peer"}
+
+    def catalogs(ours: Sequence[str], other: Sequence[str], coo: Sequence[str] = ()) -> dict[str, Any]:
+        going = {OUR_OTHER: [*coo]} if coo else {}
+        here: dict[str, dict[str, Any]] = {
+            OUR_CATALOG: {"zones": [*ours], "coo": going},
+            OUR_OTHER: {"zones": [*other]},
+        }
+        return {
+            name: {"catalog": {**one, "role": "producer"}, "also_notify": [peer_here]} for name, one in here.items()
+        }
+
+    said["zones"] = catalogs(names, ())
+    own = {name: zone_text(f"192.0.2.{number}") for number, name in enumerate(names, 1)}
+    with running_server({"settings": said, "zones": own}, tmp_path) as server:
+
+        def put(ours: Sequence[str], other: Sequence[str], coo: Sequence[str] = ()) -> None:
+            path = server.directory / "lbdns.yaml"
+            path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "zones": catalogs(ours, other, coo)}))
+
+        peer = CatalogPeer("bind", tmp_path / "bind", server.port, port)
+        peer.ours = (OUR_CATALOG, OUR_OTHER)
+        try:
+            peer.start({})
+            wait_for(lambda: [answer(port, f"www.{name}") for name in names] == ["192.0.2.1", "192.0.2.2"], peer.log)
+            put(names, (), ["one.example"])
+            wait_for(lambda: f"updating catalog zone '{OUR_CATALOG}' with serial 2" in peer.log(), peer.log)
+            put(names, ["one.example"], ["one.example"])
+            wait_for(lambda: TAKEN_OVER in peer.log(), peer.log)
+            put((), ["one.example"])
+            wait_for(lambda: answer(port, "www.two.example") is None, peer.log)
+            wait_for(lambda: answer(port, "www.one.example") == "192.0.2.1", peer.log)
         finally:
             peer.stop()

@@ -178,11 +178,14 @@ def _check_producer(
         yield source.problem(
             at, "a catalog is made of names alone, and this zone has records; give it a name of its own"
         )
+    if encode_canonical(name) in map(encode_canonical, catalog.coo):
+        yield source.problem((*at, "coo"), "a zone that stays in this catalog goes to no other; leave it out here")
     severity: Literal["error", "warning"] = "warning" if hosted.is_stored else "error"
     listed: list[tuple[Location, str]] = [(("zones", index), zone) for index, zone in enumerate(catalog.zones or ())]
     if catalog.zones is None:
-        for group, zones in catalog.groups.items():
-            listed += [(("groups", group, index), zone) for index, zone in enumerate(zones)]
+        for field, said in (("groups", catalog.groups), ("coo", catalog.coo)):
+            for one, zones in said.items():
+                listed += [((field, one, index), zone) for index, zone in enumerate(zones)]
     for place, zone in listed if hosted.is_complete else ():
         apex = encode_canonical(zone)
         if apex not in hosted.apexes and apex not in coming:

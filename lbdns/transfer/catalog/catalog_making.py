@@ -25,9 +25,11 @@ _TIMES: Final = Struct("!5I").pack(1, 3600, 600, 2_147_483_646, 0)
 """Serial, refresh, retry, expire and minimum, those of RFC 9432's example: a list of zones does not expire."""
 
 
-def make_catalog(apex: bytes, members: Iterable[bytes], groups: Mapping[bytes, str], file: str) -> Zone:
-    """Return the catalog of some zones, all by their apexes; `groups`: of those that are in one; `file`: where it comes
-    from, in words."""
+def make_catalog(
+    apex: bytes, members: Iterable[bytes], groups: Mapping[bytes, str], successors: Mapping[bytes, bytes], file: str
+) -> Zone:
+    """Return the catalog of some zones, all by their apexes; `groups`: of those that are in one; `successors`: the
+    catalogs that may take some over; `file`: where it comes from, in words."""
     rrsets = [
         RRset(apex, TYPE_SOA, TTL_S, (NOBODY + NOBODY + _TIMES,)),
         RRset(apex, TYPE_NS, TTL_S, (NOBODY,)),
@@ -39,6 +41,8 @@ def make_catalog(apex: bytes, members: Iterable[bytes], groups: Mapping[bytes, s
         rrsets.append(RRset(owner, TYPE_PTR, TTL_S, (member,)))
         if group := groups.get(member):
             rrsets.append(RRset(_below(owner, b"group"), TYPE_TXT, TTL_S, (_string(group.encode()),)))
+        if successor := successors.get(member):
+            rrsets.append(RRset(_below(owner, b"coo"), TYPE_PTR, TTL_S, (successor,)))
     return Zone(apex, tuple(rrsets), file)
 
 

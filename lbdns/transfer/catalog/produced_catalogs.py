@@ -42,6 +42,7 @@ class ProducedCatalogs:
         else:
             listed = {one for one in here if not (policies.of(one).catalog or policies.of(one).is_secondary)}
         groups = {encode_canonical(zone): group for group, zones in catalog.groups.items() for zone in zones}
-        made = make_catalog(apex, listed, groups, f"the catalog {show_name(apex)}")
+        going = {encode_canonical(zone): encode_canonical(to) for to, zones in catalog.coo.items() for zone in zones}
+        made = make_catalog(apex, listed, groups, going, f"the catalog {show_name(apex)}")
         before = self._made.get(apex)
         return before if before == made else made
