@@ -11,7 +11,7 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.dns.name import labels_of
 from lbdns.expressions.evaluate import evaluate
 from lbdns.expressions.function_table import Fact, address_text
-from lbdns.model.views import unlabelled
+from lbdns.model.view_names import unlabelled
 from lbdns.places.place import Address
 from lbdns.steering.kernel.numbers import TEST_ASKED
 from lbdns.steering.kernel.view import Query

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+NOT_CHECKED: Final = 0
+"""The number of an endpoint that nobody probes, and whose address needs no looking up (lbdns/snapshot/checked.py)."""
 HTTP_FIELDS: Final = (
     "method",
     "path",

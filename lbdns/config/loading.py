@@ -53,7 +53,7 @@ from lbdns.dns.zone import Zone
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
 from lbdns.model.transfer_policy import transfer_policies
-from lbdns.model.views import EVERY_VIEW, labelled
+from lbdns.model.view_names import EVERY_VIEW, labelled
 
 
 def none_tolerated(_apex: bytes, _view: str) -> bool:

@@ -13,7 +13,7 @@ from lbdns.dns.name import encode_canonical, longest_match
 from lbdns.dns.zone import Zone
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import UnreadyZone
-from lbdns.model.views import EVERY_VIEW
+from lbdns.model.view_names import EVERY_VIEW
 
 Tolerates = Callable[[bytes, str], bool]
 """Tells of which zones, by apex and view, mistakes are tolerated."""

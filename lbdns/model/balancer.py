@@ -27,7 +27,8 @@ from lbdns.model.steering_fields import (
     SteeringPolicy,
     Ttl,
 )
-from lbdns.model.views import ViewName, labelled
+from lbdns.model.view_names import labelled
+from lbdns.model.views import ViewName
 
 if TYPE_CHECKING:
     BalancerType = str

@@ -27,7 +27,7 @@ from lbdns.model.name_override import NameOverride
 from lbdns.model.pool import Pool
 from lbdns.model.secondary_dns import Acl, IncomingTransfer, OutgoingTransfer, Peer, StoredKey
 from lbdns.model.settings import Settings
-from lbdns.model.views import VIEW_SIGN, labelled
+from lbdns.model.view_names import VIEW_SIGN, labelled
 from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
 
 RRsetRow = tuple[str, int, int, int, tuple[str, ...]]

@@ -20,7 +20,7 @@ from lbdns.model import bounds
 from lbdns.model.fields import Flag, Frozen, ObjectName
 from lbdns.model.headers import HeaderName
 from lbdns.model.hostnames import parse_hostname
-from lbdns.model.pool import parse_ip
+from lbdns.model.ip_text import parse_ip
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 
 Mechanism = Literal["webhook", "email", "pagerduty"]

@@ -31,9 +31,9 @@ from lbdns.model.fields import (
 )
 from lbdns.model.headers import HeaderValue
 from lbdns.model.hostnames import parse_hostname
+from lbdns.model.ip_text import IPV4_LIKE, parse_ip
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 
-_IPV4_LIKE = re.compile(r"[0-9]+(?:\.[0-9]+)*\.?", re.ASCII)
 EndpointKey = tuple[str, ...]
 """Pool, name and address of an endpoint; then the virtual network, of one that names any."""
 NO_HOST = ("0.0.0.0", "::")
@@ -41,35 +41,12 @@ NO_HOST = ("0.0.0.0", "::")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def parse_ip(text: str) -> IPv4Address | IPv6Address:
-    """Return an address of either family; raise a refusal that says what is wrong with the text."""
-    try:
-        return IPv6Address(text) if ":" in text else IPv4Address(text)
-    except AddressValueError as error:
-        raise refusal(f'"{text}" is not an IP address: {_reason(text, error)}') from error
-
-
-def _reason(text: str, error: AddressValueError) -> str:
-    """Put the library's reason into our words where its own are about its internals."""
-    if "/" in text:
-        return "expected one address, without a prefix length"
-    if text.startswith("["):
-        return "expected it without brackets"
-    if "Leading zeros" in str(error):
-        return "leading zeros are ambiguous; leave them out"
-    if ":" in text:
-        return "expected one such as 2001:db8::10"
-    if not _IPV4_LIKE.fullmatch(text):
-        return "expected one such as 192.0.2.10, not a name"
-    return "expected four numbers from 0 to 255, such as 192.0.2.10"
-
-
 def _check_address(text: str) -> str:
     """Return an endpoint's address in canonical form: an IP address, or a hostname in lower case."""
     address = text.strip()
     if "://" in address:
         raise refusal(f'"{text}" is a URL; expected the address alone, such as 192.0.2.10 or www.example.com')
-    if ":" in address or _IPV4_LIKE.fullmatch(address.partition("/")[0]):
+    if ":" in address or IPV4_LIKE.fullmatch(address.partition("/")[0]):
         if re.fullmatch(r"[^:]+:[0-9]+", address):
             raise refusal(f'"{text}": expected an address alone; the port goes into the key "port"')
         ip = parse_ip(address)

@@ -23,7 +23,7 @@ from lbdns.model import bounds
 from lbdns.model.alerting import AlertingName
 from lbdns.model.dnssec_settings import ZoneName
 from lbdns.model.fields import NEVER_SHOWN, SHOWN_WHERE_SET, Flag, Frozen, Reference, Whole
-from lbdns.model.pool import parse_ip
+from lbdns.model.ip_text import parse_ip
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.transfer_settings import AccessNetwork, Steered
 from lbdns.model.tsig_key import Algorithm, KeyName, KeySecret

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lbdns.model import bounds
-from lbdns.model.pool import parse_ip
+from lbdns.model.ip_text import parse_ip
 from lbdns.model.refusal import refusal
 
 

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -24,19 +23,10 @@ from lbdns.model.named_lists import Network, read_each
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import format_socket_address, parse_socket_address
 from lbdns.model.tsig_key import KeyName
+from lbdns.model.view_names import PUBLIC
 
 Address = IPv4Address | IPv6Address
-PUBLIC: Final = "public"
-"""The view of who is in no view."""
-VIEW: Final = "view"
-"""The field of an object that says its view."""
-EVERY_VIEW: Final = ""
-"""What an object says that everybody sees."""
-VIEW_SIGN: Final = "@"
-"""Between an object's name and its view's, in texts and in files' names. In names themselves it is escaped (RFC 1035
-section 5.1)."""
 _MAPPED_BITS: Final = 96
-_LABELLED: Final = re.compile(rf"(?P<name>.*[^\\]){VIEW_SIGN}(?P<view>[^{VIEW_SIGN}\\]+)", re.DOTALL)
 
 
 def _check_declared(name: str) -> str:
@@ -129,27 +119,6 @@ class ViewSettings(Frozen):
 
 
 NamedViews = Annotated[dict[DeclaredView, ViewSettings], Field(max_length=bounds.MAX_VIEWS)]
-
-
-def view_numbers(views: Iterable[str]) -> dict[str, int]:
-    """Return the number of each view by its name: 0 is the public one's, the others follow in their order."""
-    return {name: number for number, name in enumerate((PUBLIC, *views))}
-
-
-def labelled(name: str, view: str) -> str:
-    """Return what people call an object of a view: `www.example.com@office`; the name alone of what everybody sees."""
-    return f"{name}{VIEW_SIGN}{view}" if view else name
-
-
-def parted(label: str) -> tuple[str, str]:
-    """Return the name and the view of what people call an object; the view is "" where it says none."""
-    found = _LABELLED.fullmatch(label)
-    return (found["name"], found["view"]) if found else (label, "")
-
-
-def unlabelled(label: str) -> str:
-    """Return the name of an object that is called so."""
-    return parted(label)[0]
 
 
 def network_holding(views: Mapping[str, ViewSettings], asked: Address | Network) -> tuple[str, Network] | None:

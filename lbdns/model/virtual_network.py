@@ -28,7 +28,8 @@ from lbdns.base.wording import listed
 from lbdns.model import bounds
 from lbdns.model.fields import SHOWN_WHERE_SET, Description, Flag, Frozen, NetworkReference
 from lbdns.model.hostnames import parse_hostname
-from lbdns.model.pool import Endpoint, parse_ip
+from lbdns.model.ip_text import parse_ip
+from lbdns.model.pool import Endpoint
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import check_source, format_socket_address
 

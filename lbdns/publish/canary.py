@@ -26,7 +26,7 @@ from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.placements import placements
-from lbdns.model.views import PUBLIC, view_numbers
+from lbdns.model.view_names import PUBLIC, view_numbers
 from lbdns.snapshot.lookup.look_up import directory_of
 
 CANARIES_MAX = 2000  # of what changed: a reload of a very large configuration tries so many of its names

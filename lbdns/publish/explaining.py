@@ -27,7 +27,7 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.rule import Rule
 from lbdns.model.settings import PopSettings
-from lbdns.model.views import parted
+from lbdns.model.view_names import parted
 from lbdns.model.virtual_network import NetworkTable
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Address, Network, address_in, prefix_in, unmapped

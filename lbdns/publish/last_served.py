@@ -33,7 +33,7 @@ from lbdns.mapped.columns import COLUMNS
 from lbdns.mapped.snapshot_file import MAGIC, Snapshot
 from lbdns.model.configuration import Configuration
 from lbdns.model.configuration_document import decode_configuration, encode_configuration
-from lbdns.model.views import labelled
+from lbdns.model.view_names import labelled
 from lbdns.publish.publisher import Published
 from lbdns.publish.slots_document import decode_slots, encode_slots
 from lbdns.snapshot.slots import Slots

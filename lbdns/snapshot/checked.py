@@ -10,17 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from operator import itemgetter
-from typing import Final
 
-from lbdns.base.probe_types import acts
+from lbdns.base.probe_types import NOT_CHECKED, acts
 from lbdns.model.configuration import Configuration
 from lbdns.model.monitors import Monitor
 from lbdns.model.pool import Endpoint, EndpointKey, Pool
 from lbdns.model.probed import probe_settings, probed_port
 from lbdns.model.virtual_network import NetworkTable
-
-NOT_CHECKED: Final = 0
-"""The number of an endpoint that nobody probes, and whose address needs no looking up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,16 @@ from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lbdns.base.garbage import without_cyclic_collection
-from lbdns.model.balancer import LoadBalancer
-from lbdns.model.configuration import Configuration
-from lbdns.model.pool import EndpointKey, Pool
-from lbdns.snapshot.checked import NOT_CHECKED, Checking
+from lbdns.base.probe_types import NOT_CHECKED
+
+if TYPE_CHECKING:
+    from lbdns.model.balancer import LoadBalancer
+    from lbdns.model.configuration import Configuration
+    from lbdns.model.pool import EndpointKey, Pool
+    from lbdns.snapshot.checked import Checking
 
 QUARANTINE = 3  # assignments that a freed slot rests
 
@@ -183,6 +186,8 @@ class SlotsMemo:
     def changes(self, before: Slots, configuration: Configuration) -> tuple[Checking, Set[str], Sequence[Pool]]:
         """Return what the monitors check, the names of the pools of `before` that are no more as they were, and the
         pools that are new or others: all of them where `before` is not the last assignment."""
+        from lbdns.snapshot.checked import Checking  # whoever reads slots alone has no model
+
         pools = configuration.pools
         if self._last is None or self._last[0] is not before or not self._last[2].is_of(configuration):
             return Checking(configuration), before.pool.keys(), tuple(pools.values())

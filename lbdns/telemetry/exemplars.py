@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar, Sample
 
 from lbdns.mapped.run_directory import RunDirectory
-from lbdns.model.views import labelled
+from lbdns.model.view_names import labelled
 from lbdns.telemetry.metrics import ServerCollector
 from lbdns.telemetry.samples import SampledDecision, SampleReader, TrafficSample
 

@@ -18,7 +18,7 @@ from lbdns.mapped.vantage_rows import FILE, VantageRows
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Endpoint, Pool
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 from lbdns.publish.monitor_targets import vantages_of
 from lbdns.publish.network_health import NetworkHealth
 from lbdns.publish.of_generation import OfGeneration

@@ -9,16 +9,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from lbdns.base.errors import LbdnsError
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.snapshot_file import VIEWS, MappedPart
-from lbdns.model.pool import EndpointKey
-from lbdns.model.views import parted
+from lbdns.model.view_names import parted
 from lbdns.places.place import UNKNOWN, Place
 from lbdns.publish.slots_document import decode_slots
 from lbdns.snapshot.slots import QUARANTINE, Slots
+
+if TYPE_CHECKING:
+    from lbdns.model.pool import EndpointKey
 
 GENERATIONS_HELD: Final = 3
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from lbdns.base.words import STEERING_POLICIES
 from lbdns.dns.name import show_absolute
 from lbdns.dns.rdata.record_types import type_text
 from lbdns.mapped import sample_words as at
@@ -22,7 +23,6 @@ from lbdns.mapped.fence import read_fence
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.sample_room import open_samples
 from lbdns.model.bounds import SAMPLED_BITS_4, SAMPLED_BITS_6
-from lbdns.model.pool import EndpointKey
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Network, Place
 from lbdns.places.regions import region_of
@@ -41,10 +41,13 @@ from lbdns.steering.kernel.numbers import (
     PASSED_UNRESOLVED,
     PASSED_WEIGHT_ZERO,
 )
-from lbdns.steering.policies.policy_table import POLICIES
 from lbdns.telemetry.sampled_names import NO_NAMES, NamesByGeneration, SampledBalancer, SampledNames
 from lbdns.telemetry.tally import SOURCE_NAMES
 
+if TYPE_CHECKING:
+    from lbdns.model.pool import EndpointKey
+
+_POLICIES: Final = tuple(STEERING_POLICIES)
 TRANSPORT_NAMES: Final = {at.TRANSPORT_UDP: "udp", at.TRANSPORT_TCP: "tcp"}
 FAMILY_NAMES: Final = {FAMILY_A: "A", FAMILY_AAAA: "AAAA", FAMILY_NAMED: "named"}
 OUTCOME_NAMES: Final = {
@@ -326,7 +329,7 @@ def decision_of(record: SampleRecord, names: SampledNames) -> SampledDecision:
     rtt_ms = record.floats[at.SAMPLE_RTT]
     return SampledDecision(
         load_balancer=names.load_balancers.get(halves[at.SAMPLE_LOAD_BALANCER]),
-        policy=POLICIES[octets[at.SAMPLE_POLICY]],
+        policy=_POLICIES[octets[at.SAMPLE_POLICY]],
         is_sticky=bool(flags & at.SAMPLE_FLAG_STICKY),
         family=FAMILY_NAMES[octets[at.SAMPLE_FAMILY]],
         outcome=OUTCOME_NAMES[octets[at.SAMPLE_OUTCOME]],

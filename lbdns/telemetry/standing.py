@@ -18,7 +18,7 @@ from lbdns.health.events import duration_text, when_text
 from lbdns.mapped.counter_words import DROPPED_COUNT, OVERFLOWS, SEND_ERRORS
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.model.configuration import Configuration
-from lbdns.model.views import labelled
+from lbdns.model.view_names import labelled
 from lbdns.publish.network_health import NetworkHealth
 from lbdns.telemetry.history.history_status import HistoryUnreadable, history_status
 from lbdns.telemetry.machine import certificates, forced_count, rooms, store_bytes

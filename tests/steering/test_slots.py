@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from lbdns.base.probe_types import NOT_CHECKED
 from lbdns.config.loading import parse
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.publish.slots_document import decode_slots, encode_slots
-from lbdns.snapshot.checked import NOT_CHECKED, Checking
+from lbdns.snapshot.checked import Checking
 from lbdns.snapshot.slots import QUARANTINE, Slots, SlotsMemo, rule_keys
 from tests.processes.load import ZONE
 

@@ -12,7 +12,7 @@ import pytest
 from lbdns.mapped.health_table import HealthTable
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
-from lbdns.model.views import view_numbers
+from lbdns.model.view_names import view_numbers
 from lbdns.places.geodata import Geodata
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots

@@ -32,7 +32,7 @@ from lbdns.dns.options.client_subnet import ClientSubnet
 from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
 from lbdns.model.configuration import Configuration
-from lbdns.model.views import labelled, parted
+from lbdns.model.view_names import labelled, parted
 from lbdns.model.virtual_network import NetworkTable
 from lbdns.places import regions
 from lbdns.places.centroids import centroid_name, stand_in

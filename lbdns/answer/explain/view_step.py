@@ -13,7 +13,8 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import listed, nearest
 from lbdns.model.named_lists import Network
 from lbdns.model.settings import Settings
-from lbdns.model.views import PUBLIC, check_listener, network_holding, view_numbers
+from lbdns.model.view_names import PUBLIC, view_numbers
+from lbdns.model.views import check_listener, network_holding
 from lbdns.places.place import Address
 
 

@@ -17,7 +17,7 @@ from lbdns.base.wording import counted, listed, moment
 from lbdns.base.words import PLACE_POLICIES
 from lbdns.cli.frame.common import files_place
 from lbdns.dns.name import show_name
-from lbdns.model.views import labelled
+from lbdns.model.view_names import labelled
 
 if TYPE_CHECKING:
     from lbdns.config.examined import Examined

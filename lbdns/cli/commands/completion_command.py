@@ -45,7 +45,7 @@ def views_of(context: click.Context, parameter: click.Parameter, incomplete: str
 
 
 def _views_in(named: Mapping[str, Iterable[str]]) -> list[str]:
-    from lbdns.model.views import PUBLIC, parted
+    from lbdns.model.view_names import PUBLIC, parted
 
     found = {parted(label)[1] for labels in named.values() for label in labels}
     return sorted({*filter(None, found), PUBLIC})

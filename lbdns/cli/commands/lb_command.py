@@ -24,7 +24,7 @@ from lbdns.cli.frame.verbs import (
     new_body,
     view_option,
 )
-from lbdns.model.views import VIEW, parted
+from lbdns.model.view_names import VIEW, parted
 
 
 @click.group(cls=VerbGroup)

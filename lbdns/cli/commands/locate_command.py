@@ -11,7 +11,8 @@ import click
 from lbdns.base.words import OWN_PATH
 from lbdns.cli.frame.common import config_option, print_json
 from lbdns.cli.frame.typed import addresses_of
-from lbdns.model.views import VIEW, ViewSettings, view_facts
+from lbdns.model.view_names import VIEW
+from lbdns.model.views import ViewSettings, view_facts
 from lbdns.places import regions
 from lbdns.places.centroids import centroid_name, stand_in
 from lbdns.places.description import describe

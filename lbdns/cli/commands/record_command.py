@@ -28,7 +28,7 @@ from lbdns.cli.frame.hosted import (
 )
 from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.cli.frame.verbs import Command, dry_run_option, json_option, view_option, zone_argument
-from lbdns.model.views import VIEW, labelled
+from lbdns.model.view_names import VIEW, labelled
 
 SHOWN_MAX: Final = 10
 AUTOMATIC: Final = "auto"

@@ -26,7 +26,7 @@ from lbdns.cli.frame.transfers_told import TRANSFER_HEADINGS, transfer_lines, tr
 from lbdns.cli.frame.verb_group import VerbGroup
 from lbdns.cli.frame.verbs import assignments_argument, dry_run_option, json_option, view_option, zone_argument
 from lbdns.dns.name import text_suffixes
-from lbdns.model.views import VIEW, labelled, parted
+from lbdns.model.view_names import VIEW, labelled, parted
 from lbdns.transfer.zone_transfer_status import ZoneTransferStatus
 
 FILE_SUFFIXES: Final = (".zone", ".txt", ".db")

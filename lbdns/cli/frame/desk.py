@@ -32,7 +32,7 @@ from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.references_by_name import to_ids, to_names
 from lbdns.manage.store.state import State
-from lbdns.model.views import VIEW, labelled, parted
+from lbdns.model.view_names import VIEW, labelled, parted
 
 if TYPE_CHECKING:
     from rich.table import Table

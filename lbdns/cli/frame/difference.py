@@ -21,7 +21,7 @@ import click
 
 from lbdns.base.kinds import SHOWN
 from lbdns.base.wording import counted, printable
-from lbdns.model.views import VIEW, labelled, parted
+from lbdns.model.view_names import VIEW, labelled, parted
 
 SHOWN_MAX: Final = 200
 """Objects that are shown; a zone of a million records is not read on a terminal."""

@@ -18,7 +18,7 @@ from lbdns.base.words import AUTOMATIC_TTL, AUTOMATIC_TTL_S, OWN_PATH, RECORDS_P
 from lbdns.cli.frame.client import ApiClient, Reply
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.desk import show_plan
-from lbdns.model.views import VIEW, labelled, parted
+from lbdns.model.view_names import VIEW, labelled, parted
 
 Body = dict[str, Any]
 

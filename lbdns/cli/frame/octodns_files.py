@@ -23,7 +23,7 @@ from lbdns.dns.name import encode_canonical, relative_to, show_name
 from lbdns.dns.rdata.master_form import rdata_text
 from lbdns.dns.rdata.record_types import type_text
 from lbdns.dns.zone import RRset, Zone
-from lbdns.model.views import parted, unlabelled
+from lbdns.model.view_names import parted, unlabelled
 
 Value = str | dict[str, Any]
 CONFIGURATION: Final = "octodns.yaml"

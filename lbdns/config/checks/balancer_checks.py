@@ -37,7 +37,7 @@ from lbdns.dns.name import encode_canonical, longest_match, show_name
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.placements import private_views, ramps
 from lbdns.model.pool import Pool
-from lbdns.model.views import EVERY_VIEW, PUBLIC
+from lbdns.model.view_names import EVERY_VIEW, PUBLIC
 
 
 def check_balancers(objects: Objects, sights: Sights | None, facts: Facts, memo: CheckMemo) -> Iterator[Problem]:

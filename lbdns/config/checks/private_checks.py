@@ -27,7 +27,8 @@ from lbdns.config.yaml.source import Placed, Source
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.placements import private_views, ramps
 from lbdns.model.private_names import as_address, name_mistake
-from lbdns.model.views import PUBLIC, ViewSettings
+from lbdns.model.view_names import PUBLIC
+from lbdns.model.views import ViewSettings
 
 NO_VIEW: Final = (
     "nobody would be answered: no view is private; mark one in lbdns.yaml (views: {office: {networks: [...], "

@@ -24,7 +24,8 @@ from lbdns.dns.name import BadName, encode_canonical, longest_match, show_name
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.placements import private_views, ramps
 from lbdns.model.view_content import displaces_balancer, displaces_records
-from lbdns.model.views import EVERY_VIEW, PUBLIC, VIEW, VIEW_SIGN, ViewSettings
+from lbdns.model.view_names import EVERY_VIEW, PUBLIC, VIEW, VIEW_SIGN
+from lbdns.model.views import ViewSettings
 
 ZoneKey = tuple[bytes, str]
 """A zone's apex, and the view that it is of."""

@@ -13,7 +13,7 @@ from lbdns.model.configuration import Configuration
 from lbdns.model.named_lists import Network
 from lbdns.model.placements import made_apex, private_placements
 from lbdns.model.settings import Settings
-from lbdns.model.views import view_numbers
+from lbdns.model.view_names import view_numbers
 
 _Named = tuple[str, int, Network]
 """A network, its view and where it stands there."""

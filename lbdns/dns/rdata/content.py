@@ -28,7 +28,6 @@ from lbdns.base.json_values import Report
 from lbdns.dns import record_bounds
 from lbdns.dns.name import ROOT, BadName, encode_host, show_absolute, show_host
 from lbdns.dns.rdata.data_parts import Complete, PartsForm, in_case_of
-from lbdns.dns.rdata.library import parse_wire, show_generic
 from lbdns.dns.rdata.master_form import BadRdata, encode_rdata, rdata_text
 from lbdns.dns.rdata.record_types import Priority, RecordType, record_type
 
@@ -71,6 +70,8 @@ def _exact(rdtype: int, rdata: bytes, content: str) -> str:
         with contextlib.suppress(BadRdata):
             if encode_content(rdtype, said, None, "") == rdata:
                 return said
+    from lbdns.dns.rdata.library import show_generic
+
     return show_generic(rdata)
 
 
@@ -80,8 +81,12 @@ def data_of(rdtype: int, rdata: bytes, sent: str | Mapping[str, Any] = "") -> di
     They are spelled as in `sent`, the content or data that encoded it, where there is one.
     """
     form = record_type(rdtype).data
-    parsed = parse_wire(rdtype, rdata) if form is not None else None
-    if form is None or parsed is None:
+    if form is None:
+        return None
+    from lbdns.dns.rdata.library import parse_wire  # slow to load, and few configurations have such a record
+
+    parsed = parse_wire(rdtype, rdata)
+    if parsed is None:
         return None
     return form.spelled(form.of(parsed), form.sent(sent) if isinstance(sent, str) else sent)
 

@@ -2,6 +2,7 @@
 
 What a type's layout can read and write goes no further; everything else, and everything that looks wrong, goes to
 dnspython, which validates every type and RFC 3597's `\\# LENGTH HEX`. Reading what was written gives the same octets.
+It is loaded where it is needed: few configurations have such records.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Final
 
 from lbdns.dns.name import BadName
 from lbdns.dns.rdata.layouts import FieldsLayout
-from lbdns.dns.rdata.library import encode_text, has_own_form, show_wire
 from lbdns.dns.rdata.record_types import NAME_OFFSETS, RECORD_TYPES, RecordType, record_type
 from lbdns.dns.rdata.unsound import unsound_reason
 
@@ -41,6 +41,8 @@ def encode_rdata(rdtype: int, tokens: list[str], origin: bytes) -> bytes:
     except BadName as error:
         raise BadRdata(str(error)) from None
     if wire is None:
+        from lbdns.dns.rdata.library import encode_text
+
         text = " ".join(tokens)
         try:
             wire = encode_text(rdtype, text, origin)
@@ -68,7 +70,11 @@ def check_complete(rdtype: int, rdata: bytes, text: str) -> None:
 def rdata_text(rdtype: int, rdata: bytes) -> str:
     """Return the master-file form of a record's data."""
     show = _SHOW.get(rdtype)
-    return show(rdata) if show is not None else show_wire(rdtype, rdata)
+    if show is not None:
+        return show(rdata)
+    from lbdns.dns.rdata.library import show_wire
+
+    return show_wire(rdtype, rdata)
 
 
 def canonical_rdata(rdtype: int, rdata: bytes) -> bytes:
@@ -99,7 +105,11 @@ def _expected(rdtype: int, text: str, reason: str) -> str:
 
 
 def _has_own_form(row: RecordType) -> bool:
-    return bool(row.layout or row.data or has_own_form(row.number))
+    if row.layout or row.data:
+        return True
+    from lbdns.dns.rdata.library import has_own_form
+
+    return has_own_form(row.number)
 
 
 def _is_generic(text: str) -> bool:

@@ -28,7 +28,7 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE
 from lbdns.model.mistakes import name_mistakes
 from lbdns.model.monitors import Monitor
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 from lbdns.model.virtual_network import lasting_network_id
 
 _NOT_IN_NAMES: Final = re.compile(r"[^-_a-zA-Z0-9]+", re.ASCII)

@@ -33,7 +33,7 @@ from lbdns.model.configuration import UnreadyZone
 from lbdns.model.placements import private_views
 from lbdns.model.private_names import as_address, name_mistake
 from lbdns.model.settings import Settings
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 
 
 @dataclass(frozen=True, slots=True)

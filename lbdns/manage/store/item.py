@@ -12,7 +12,7 @@ from uuid import UUID
 from lbdns.base.kinds import NETWORKING, Kind
 from lbdns.base.lasting_ids import ID_DIGITS
 from lbdns.base.reference_paths import collector
-from lbdns.model.views import VIEW, labelled
+from lbdns.model.view_names import VIEW, labelled
 
 Rrset = tuple[bytes, int, int, bytes]
 """A record: owner in wire format and lower case, type, TTL in seconds, data in wire format."""

@@ -13,7 +13,7 @@ from lbdns.dns.zone import Zone
 from lbdns.manage.store.item import Change, Item
 from lbdns.manage.store.state import State
 from lbdns.model.configuration import UnreadyZone
-from lbdns.model.views import EVERY_VIEW, labelled, parted
+from lbdns.model.view_names import EVERY_VIEW, labelled, parted
 
 NO_ZONE: Final = b""
 """The apex of no zone: who tolerates it does without objects that no zone is known to need."""

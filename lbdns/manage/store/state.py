@@ -11,7 +11,7 @@ from lbdns.base.kinds import Kind
 from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Change, Item
 from lbdns.manage.store.unreadable import Unreadable
-from lbdns.model.views import labelled
+from lbdns.model.view_names import labelled
 
 _NONE: Final[Mapping[str, Item]] = MappingProxyType({})
 Items = Mapping[str, Item]

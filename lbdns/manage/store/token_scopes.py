@@ -22,7 +22,7 @@ from typing import Final, Literal, NamedTuple
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import nearest
 from lbdns.dns.name import BadName, encode_canonical, show_name
-from lbdns.model.views import labelled, parted
+from lbdns.model.view_names import labelled, parted
 
 Verb = Literal["read", "write"]
 READ: Final = "read"

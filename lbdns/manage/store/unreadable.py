@@ -18,7 +18,7 @@ from lbdns.base.wording import counted, printable
 from lbdns.base.words import STORED
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.refusals import Unavailable
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 
 NAMED_MAX: Final = 5
 """How many a refusal names."""

@@ -35,7 +35,7 @@ from lbdns.manage.store.state import State
 from lbdns.manage.updates.held_names import HeldNames
 from lbdns.manage.updates.made_updates import MadeUpdate, MadeUpdates, made_update
 from lbdns.manage.updates.updated_zone import UpdatedZone, Writing, shown_changes
-from lbdns.model.views import labelled
+from lbdns.model.view_names import labelled
 from lbdns.transfer.content.serials_in_force import SerialOf
 from lbdns.transfer.update.asked_update import AskedUpdate
 from lbdns.transfer.update.update_section import DONE, Objects, UpdateOutcome

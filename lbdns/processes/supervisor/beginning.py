@@ -28,7 +28,7 @@ from lbdns.config.sound_zones import Tolerates
 from lbdns.dns.name import show_name
 from lbdns.mapped.run_directory import StateLock
 from lbdns.model.configuration import Configuration
-from lbdns.model.views import labelled
+from lbdns.model.view_names import labelled
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.publish.last_served import Compiled, LastServed, Origin, find_last_served
 from lbdns.telemetry.server_facts import NotServed

@@ -25,7 +25,7 @@ from lbdns.dns.zone import Zone
 from lbdns.dns.zone_copy import ZoneCopy
 from lbdns.model.catalog_settings import CONSUMER
 from lbdns.model.configuration import Configuration, UnreadyZone
-from lbdns.model.views import EVERY_VIEW
+from lbdns.model.view_names import EVERY_VIEW
 from lbdns.transfer.catalog.catalog_members import CatalogMembers
 from lbdns.transfer.catalog.produced_catalogs import ProducedCatalogs
 from lbdns.transfer.inward.balancer_notes import balancer_notes

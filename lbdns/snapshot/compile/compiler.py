@@ -32,7 +32,7 @@ from lbdns.model.pool import Pool
 from lbdns.model.sample_settings import sample_row
 from lbdns.model.settings import Settings
 from lbdns.model.tls_settings import tls_row
-from lbdns.model.views import view_numbers
+from lbdns.model.view_names import view_numbers
 from lbdns.places.geodata import Geodata
 from lbdns.places.place import Place
 from lbdns.places.pops import pop_place, region_at

@@ -28,7 +28,7 @@ from lbdns.dns.zone import RRset, Zone
 from lbdns.model.configuration import Configuration
 from lbdns.model.placements import made_apex, made_zone, placements
 from lbdns.model.view_content import displaces_balancer, displaces_records
-from lbdns.model.views import EVERY_VIEW, PUBLIC, view_numbers
+from lbdns.model.view_names import EVERY_VIEW, PUBLIC, view_numbers
 from lbdns.snapshot.lookup.look_up import directory_of
 from lbdns.snapshot.lookup.name_rows import NO_NAME
 

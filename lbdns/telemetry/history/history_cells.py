@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from lbdns.base.errors import LbdnsError
-from lbdns.model.views import parted
+from lbdns.model.view_names import parted
 from lbdns.telemetry.history.history_block import HistoryBlock, decode_block, merged, summed
 from lbdns.telemetry.history.history_spans import CoveredRange, HistorySpans
 from lbdns.telemetry.history.history_words import CELL_DIMENSIONS, LISTED, RCODE, SOURCE, TYPE, HistoryKind

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from lbdns.model.views import parted
+from lbdns.model.view_names import parted
 from lbdns.telemetry.history.history_block import HistoryBlock
 from lbdns.telemetry.history.history_words import CELL_DIMENSIONS, RCODE, VALUE_COUNTS, HistoryKind
 from lbdns.telemetry.history.name_book import Name

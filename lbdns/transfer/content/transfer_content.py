@@ -30,7 +30,7 @@ from lbdns.mapped.typed_columns import TypedColumns
 from lbdns.mapped.zone_journal import ZoneJournal, journal_path
 from lbdns.model.configuration import Configuration
 from lbdns.model.transfer_policy import TransferPolicies
-from lbdns.model.views import PUBLIC, view_numbers
+from lbdns.model.view_names import PUBLIC, view_numbers
 from lbdns.snapshot.compile.transferred_zones import CompiledZones, TransferredZones
 from lbdns.snapshot.compile.zone_columns import BY_NAME, Placed
 from lbdns.snapshot.lookup.look_up import directory_of

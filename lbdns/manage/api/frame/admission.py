@@ -25,7 +25,7 @@ from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import AREAS, EVERYTHING, READ, WRITE, Verb
 from lbdns.manage.store.unreadable import NAMED_MAX
-from lbdns.model.views import labelled, parted
+from lbdns.model.view_names import labelled, parted
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 ZONE_ID: Final = "zone_id"

@@ -16,7 +16,7 @@ from typing import Any, Final
 from lbdns.base.wording import join_path, listed
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.private_balancers import ON_RAMPS
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 
 _TOLD_APART_BY: Final = ("name", "monitor_id", "address")
 """What tells the objects of a list apart, the first of these that one has."""

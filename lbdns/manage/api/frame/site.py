@@ -18,7 +18,7 @@ from lbdns.manage.store.sqlite import Store
 from lbdns.manage.store.state import State
 from lbdns.manage.store.tokens import Tokens
 from lbdns.model.settings import Settings
-from lbdns.model.views import VIEW, view_numbers
+from lbdns.model.view_names import VIEW, view_numbers
 
 ACCOUNT_NAME: Final = "lbdns"
 VIEW_CHARS_MAX: Final = 100

@@ -14,7 +14,7 @@ from lbdns.base.kinds import Kind
 from lbdns.base.words import PLACE_MAPS
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
-from lbdns.model.views import labelled
+from lbdns.model.view_names import labelled
 
 NO_AFFINITY: Final = "none"
 

@@ -17,7 +17,7 @@ from lbdns.manage.api.frame.live import operate
 from lbdns.manage.api.frame.openapi import describe
 from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.store.token_scopes import POOLS
-from lbdns.model.views import VIEW, labelled
+from lbdns.model.view_names import VIEW, labelled
 
 LIMIT: Final = 20
 LIMIT_MAX: Final = 1000

@@ -14,7 +14,8 @@ from lbdns.manage.api.frame.envelope import ok
 from lbdns.manage.api.frame.openapi import describe
 from lbdns.manage.api.frame.site import CurrentSite
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, ZONES
-from lbdns.model.views import PUBLIC, ViewSettings
+from lbdns.model.view_names import PUBLIC
+from lbdns.model.views import ViewSettings
 
 _TEXTS: Final[dict[str, Any]] = {"type": "array", "items": {"type": "string"}}
 _VIEW: Final[dict[str, Any]] = {

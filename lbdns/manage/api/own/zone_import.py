@@ -41,7 +41,7 @@ from lbdns.manage.store.zones.zone_bodies import canonical_zone
 from lbdns.manage.store.zones.zone_new import new_zone_records
 from lbdns.model import bounds
 from lbdns.model.settings import Settings
-from lbdns.model.views import VIEW, labelled, parted
+from lbdns.model.view_names import VIEW, labelled, parted
 
 router = APIRouter(prefix=OWN_PATH, tags=["zones"], dependencies=[belongs_to(ZONES, zone_name="name")])
 

@@ -18,7 +18,7 @@ from lbdns.manage.store.records.record_bodies import (
     record_data,
     record_priority,
 )
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 
 
 def shown_record(item: Item, zone: Item) -> dict[str, Any]:

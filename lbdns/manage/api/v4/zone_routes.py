@@ -34,7 +34,7 @@ from lbdns.manage.store.refusals import NotFound
 from lbdns.manage.store.state import State
 from lbdns.manage.store.token_scopes import LOAD_BALANCERS, POOLS, READ, ZONES
 from lbdns.manage.store.zones.zone_bodies import FULL, SECONDARY, canonical_zone, first_serial, new_zone_records
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 
 PER_PAGE: Final = 20
 TEXT_CHARS_MAX: Final = 300

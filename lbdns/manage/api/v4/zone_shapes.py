@@ -13,7 +13,7 @@ from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import FULL, ZONE_TYPES, is_secondary
 from lbdns.manage.store.zones.zone_soa import FIELDS, UINT32_MAX
 from lbdns.model import bounds
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 
 ACTIVE: Final = "active"
 PERMISSIONS: Final = ("#zone:read", "#zone:edit", "#dns_records:read", "#dns_records:edit")

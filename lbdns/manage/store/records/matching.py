@@ -9,7 +9,7 @@ from typing import Any
 from lbdns.base import words
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import NAME_SERVER, content_meant
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 
 Body = Mapping[str, Any]
 Match = tuple[Item | None, dict[str, Any]]

@@ -19,7 +19,7 @@ from lbdns.dns.rdata.content import content_of, data_of, encode_content
 from lbdns.dns.rdata.master_form import canonical_rdata
 from lbdns.dns.rdata.record_types import ADDRESS_TYPES, Priority, parse_type, record_type, type_text, types_where
 from lbdns.manage.store.item import Item, Rrset
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 
 NOT_FOR_DNS: Final = ("proxied", "private_routing")
 """What a record may say only that it is not."""

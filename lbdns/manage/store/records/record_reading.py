@@ -30,7 +30,8 @@ from lbdns.manage.store.records.record_bodies import (
     known_type,
 )
 from lbdns.model.mistakes import mistakes_of
-from lbdns.model.views import VIEW, ViewName, labelled
+from lbdns.model.view_names import VIEW, labelled
+from lbdns.model.views import ViewName
 
 
 def canonical_record(

@@ -27,7 +27,7 @@ from lbdns.model.kind_models import MODELS, NAMED_BESIDE
 from lbdns.model.monitors import GroupMember
 from lbdns.model.pool import Endpoint
 from lbdns.model.rule import PoolSet, Rule
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 
 Action = Literal["create", "update", "delete"]
 _LISTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {

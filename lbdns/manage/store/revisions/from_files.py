@@ -32,7 +32,7 @@ from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import raised_serial
 from lbdns.model.configuration import Configuration
 from lbdns.model.private_names import as_address
-from lbdns.model.views import VIEW, labelled
+from lbdns.model.view_names import VIEW, labelled
 from lbdns.model.virtual_network import lasting_network_id
 
 MakeId = Callable[[Kind, str, str], str]

@@ -28,7 +28,7 @@ from lbdns.manage.store.revisions.diff import SECRET_FIELDS
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import export_zone, is_secondary
 from lbdns.model.rule import lists_named
-from lbdns.model.views import VIEW, labelled
+from lbdns.model.view_names import VIEW, labelled
 from lbdns.model.virtual_network import lasting_network_id
 
 LONG_TEXT: Final = 5

@@ -18,7 +18,7 @@ from lbdns.manage.store.zones.zone_bodies import SECONDARY, overlay_bodies, zone
 from lbdns.manage.store.zones.zone_soa import default_soa
 from lbdns.model.configuration import Configuration
 from lbdns.model.kind_models import NAMED_BESIDE
-from lbdns.model.views import VIEW, labelled
+from lbdns.model.view_names import VIEW, labelled
 
 Body = dict[str, Any]
 

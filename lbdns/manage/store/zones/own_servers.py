@@ -14,7 +14,7 @@ from lbdns.dns.name import text_suffixes
 from lbdns.dns.rdata.record_types import ADDRESS_TYPES, type_text
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_bodies import MADE, NAME_SERVER, record_key, stored_key
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 
 ADDRESSES: Final = frozenset(map(type_text, ADDRESS_TYPES))
 _TEXTS: Final = frozenset({"TXT", "SPF"})

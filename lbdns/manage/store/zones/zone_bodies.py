@@ -25,7 +25,7 @@ from lbdns.manage.store.zones.zone_new import new_zone_records
 from lbdns.manage.store.zones.zone_soa import UINT32_MAX, canonical_soa, first_serial, raised_serial, soa_rdata
 from lbdns.manage.store.zones.zone_text import ImportedZone, export_zone, import_zone, overlay_bodies, zone_bodies
 from lbdns.model import bounds
-from lbdns.model.views import VIEW, labelled
+from lbdns.model.view_names import VIEW, labelled
 
 __all__ = [
     "ImportedZone",

@@ -22,7 +22,7 @@ from lbdns.manage.store.item import Item, Rrset
 from lbdns.manage.store.records.record_bodies import record_body, record_rrset
 from lbdns.manage.store.zones.cloudflare_export import CloudflareExport, complete_soa
 from lbdns.manage.store.zones.zone_soa import TIMES, soa_of
-from lbdns.model.views import VIEW
+from lbdns.model.view_names import VIEW
 
 OWNER_CHARS_MAX: Final = 40
 """Longer owner names push their own line's columns aside, not those of all lines."""
