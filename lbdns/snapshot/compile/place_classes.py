@@ -35,13 +35,26 @@ class PlaceIndex:
         self.places = places
         self.units = Units(places.places)
         self._reduced: dict[Unit, PrefixTree] = {}
+        self._in_levels: PrefixTree | None = None  # takes longer than to reduce it; until each has
 
     def tree(self, unit: Unit) -> PrefixTree:
         """Return the tree whose values are units of one kind."""
         if unit not in self._reduced:
-            tree = in_levels(self.places.nodes, int(self.places.root_v4), int(self.places.root_v6))
-            self._reduced[unit] = reduce_tree(tree, self.units.of_place[unit])
+            self._reduced[unit] = self._alike(unit) or self._reduced_to(unit)
+            if len(self._reduced) == len(Unit):
+                self._in_levels = None
         return self._reduced[unit]
+
+    def _alike(self, unit: Unit) -> PrefixTree | None:
+        """Return the tree of another kind whose units are the same: a country-level database has no subdivisions."""
+        of_place = self.units.of_place
+        alike = (tree for one, tree in self._reduced.items() if np.array_equal(of_place[one], of_place[unit]))
+        return next(alike, None)
+
+    def _reduced_to(self, unit: Unit) -> PrefixTree:
+        if self._in_levels is None:
+            self._in_levels = in_levels(self.places.nodes, int(self.places.root_v4), int(self.places.root_v6))
+        return reduce_tree(self._in_levels, self.units.of_place[unit])
 
     def unit_count(self, unit: Unit) -> int:
         """Return how many units of one kind there are, the unknown one among them."""
