@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import platform
+import resource
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,13 @@ from typing import Any
 
 import pytest
 
-from lbdns.base.garbage import WALKED_MAX, collect_when_quiet, without_cyclic_collection
+from lbdns.base.garbage import (
+    WALKED_MAX,
+    collect_when_quiet,
+    give_back_memory,
+    still_until_quiet,
+    without_cyclic_collection,
+)
 from lbdns.config.loading import examine_tree
 
 QUIET_S = 1.0
@@ -117,3 +125,33 @@ def test_what_is_read_leaves_no_cycles(address: str) -> None:
     with without_cyclic_collection():
         read()
         assert gc.collect() == 0
+
+
+def test_nothing_is_walked_while_a_server_starts() -> None:
+    async def watch() -> None:
+        task = asyncio.create_task(collect_when_quiet(asyncio.Event(), PAUSE_S))
+        assert not gc.isenabled()
+        await asyncio.sleep(0)
+        assert gc.isenabled()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    with still_until_quiet():
+        asyncio.run(watch())
+    with pytest.raises(ValueError, match="a start that fails"), still_until_quiet():
+        raise ValueError("a start that fails")
+    assert gc.isenabled()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc's")
+def test_free_memory_goes_back_to_the_system() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    held = [bytes(100_000) for _ in range(500)]  # each is too small for a mapping of its own
+    del held[:-1]  # the last lies above the others, which therefore stay
+    before = resident()
+    assert give_back_memory()
+    assert before - resident() > 20_000_000
+    assert held

@@ -1,4 +1,4 @@
-"""When Python's cyclic garbage collector is kept still."""
+"""When Python's cyclic garbage collector is kept still, and free memory goes back to the system."""
 
 from __future__ import annotations
 
@@ -34,6 +34,24 @@ def without_cyclic_collection() -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def still_until_quiet() -> Iterator[None]:
+    """Keep it still while a server starts, until `collect_when_quiet` begins: nearly all that is made then stays."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def give_back_memory() -> bool:
+    """Give free memory that the C library holds back to the system; False where it has none, or cannot."""
+    import ctypes  # slow to import, for one call
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+    return trim is not None and bool(trim(0))
+
+
 async def collect_when_quiet(changed: asyncio.Event, quiet_s: float) -> None:
     """Walk all objects only when `changed` has been set and then not again for `quiet_s`; runs until cancelled.
 
@@ -46,6 +64,7 @@ async def collect_when_quiet(changed: asyncio.Event, quiet_s: float) -> None:
     thresholds = gc.get_threshold()
     gc.set_threshold(*thresholds[:2], _NEVER)
     gc.freeze()
+    gc.enable()
     try:
         while True:
             await changed.wait()

@@ -67,6 +67,7 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
         raise click.UsageError("--settings goes without DIR: with it, the settings are DIR/lbdns.yaml")
     hangups = Hangups()  # before anything that takes time: a server that starts is not to be ended by one
     refuse_new_privileges()  # before there are threads
+    from lbdns.base.garbage import still_until_quiet
     from lbdns.base.log import log_uncaught, start_log
     from lbdns.cli.frame.bar import bar
     from lbdns.fastpath.templates import LAST_STAGE
@@ -84,7 +85,7 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
                 source, companion = _from_files(directory.resolve(), overrides)
             else:
                 source, companion = _from_store((settings_file or Path(SETTINGS_FILE)).resolve(), overrides, cleanup)
-            with bar(LAST_STAGE):
+            with bar(LAST_STAGE), still_until_quiet():
                 asyncio.run(serve_source(source, hangups, companion))
     except ConfigError as error:
         for problem in error.problems:

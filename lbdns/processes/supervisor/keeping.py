@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.garbage import give_back_memory
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.publish.last_served import LastServedWriter
 from lbdns.publish.publisher import Published
@@ -47,6 +48,7 @@ class Keeper:
         self._told = asyncio.Event()
         self._busy = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._has_given_back = False
         self._trouble = LastingTrouble(log, "what is served is kept for a restart again")
 
     @property
@@ -99,3 +101,5 @@ class Keeper:
 
     def _write(self, to_keep: ToKeep) -> None:
         self._writer.keep(to_keep.published, self._source, to_keep.texts(), to_keep.served_at)
+        if not self._has_given_back:  # what the start took and no longer holds: a sixth of the process with the example
+            self._has_given_back = give_back_memory()
