@@ -7,6 +7,8 @@
 
 A stale answer is given out with the 30 seconds of RFC 8767 section 4. A TTL of less than a second counts as one. Only
 DNS fails that way: what the zones here or the hosts file do not say any more is gone at once.
+
+dnspython is loaded when DNS is first asked: where every endpoint has an address, the worker has no use for it.
 """
 
 from __future__ import annotations
@@ -21,18 +23,15 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-import dns.asyncresolver
-import dns.exception
-import dns.nameserver
-import dns.resolver
-from dns._asyncbackend import Backend  # dns.asyncbackend has it, and does not say so to type checkers
-
 from lbdns.mapped.columns import RESOLVED_MAX
 from lbdns.model.socket_address import parse_resolver
 from lbdns.monitor import hosts_file
 from lbdns.monitor.hosts_file import LOOPBACK, Addresses, SystemNames, is_localhost
 
 if TYPE_CHECKING:
+    import dns.asyncresolver
+    from dns._asyncbackend import Backend  # dns.asyncbackend has it, and does not say so to type checkers
+
     from lbdns.monitor.own_names import OwnAnswer, OwnNames
 
 TTL_MIN_S: Final = 1.0
@@ -96,8 +95,10 @@ class NameSources:
         """
         self.own = own
         self._system = system or SystemNames()
-        self._resolver = make_resolver(servers)
-        self._has_servers = bool(servers)
+        for server in servers:
+            parse_resolver(server)
+        self._servers = tuple(servers)
+        self._resolver: dns.asyncresolver.Resolver | None = None
 
     async def look_up(self, name: str, now_s: float, known: Resolved | None = None) -> Outcome:
         """Ask for both families; an answer for either is one. `known`: what an earlier look-up came to."""
@@ -145,7 +146,7 @@ class NameSources:
     async def _ask_system(self, name: str, now_s: float, known: Resolved | None) -> Outcome:
         failures = []
         order = self._system.order
-        if self._has_servers and all(step.service != hosts_file.DNS for step in order):
+        if self._servers and all(step.service != hosts_file.DNS for step in order):
             order = (*order, hosts_file.Step(hosts_file.DNS))
         for step in order:
             failure = hosts_file.NOT_FOUND
@@ -154,6 +155,8 @@ class NameSources:
             elif is_localhost(name):
                 outcome = _of_hosts_file(LOOPBACK, now_s)
             else:
+                if self._resolver is None:
+                    self._resolver = make_resolver(self._servers)
                 outcome, failure = await ask_dns(self._resolver, name, now_s, known)
             if outcome.resolved is not None:
                 return outcome
@@ -331,6 +334,9 @@ async def _ask(
 ) -> tuple[tuple[str, ...], float, str, str]:
     """Return (addresses, TTL, problem, what nsswitch.conf calls it); a name without records of this kind is no
     problem."""
+    import dns.exception
+    import dns.resolver
+
     try:
         answer = await resolver.resolve(
             name + ".", kind, raise_on_no_answer=False, search=False, lifetime=QUERY_S, backend=backend
@@ -352,6 +358,10 @@ def make_resolver(servers: Sequence[str]) -> dns.asyncresolver.Resolver:
 
     Raises a refusal, a ValueError, for what is no resolver.
     """
+    import dns.asyncresolver
+    import dns.nameserver
+    import dns.resolver
+
     if not servers:
         with contextlib.suppress(dns.resolver.NoResolverConfiguration):
             return dns.asyncresolver.Resolver()

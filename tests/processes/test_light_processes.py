@@ -16,6 +16,7 @@ LIGHT = {
     "lbdns.telemetry.history.history_worker": MANAGEMENT | LIBRARIES - {"email", "sqlite3"} | {"asyncio"},
     "lbdns.telemetry.dnstap.dnstap_worker": MANAGEMENT | LIBRARIES | {"numpy", "asyncio"},
     "lbdns.transfer.inward.transfer_worker": MANAGEMENT | LIBRARIES | {"numpy"},
+    "lbdns.monitor.waiting_worker": MANAGEMENT - {"pydantic", "pydantic_core"} | {"dns", "httpx", "aiohttp", "numpy"},
     "lbdns.dnssec.signer.signer_worker": MANAGEMENT | LIBRARIES - {"cryptography"},
 }
 
