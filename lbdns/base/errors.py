@@ -40,15 +40,20 @@ class Problem:
     beside: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     clash: Clash = field(default="", compare=False)
 
-    def is_about(self, section: str, names: Container[str]) -> bool:
-        """Tell whether it stands at one of these objects of a section, or is as much about it."""
-        at = self.at[:2]
-        return any(one == section and name in names for one, name in ((at,) if len(at) == 2 else ()) + self.beside)
-
     def __str__(self) -> str:
         """Return `FILE:LINE: object path: message`, the form that editors jump to."""
         place = f"{self.file}:{self.line}" if self.line else self.file
         return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+def problems_about(problems: Iterable[Problem], sections: Container[str], names: Container[str]) -> list[Problem]:
+    """Return the problems that stand at one of these objects of some sections, or are as much about it."""
+    return [
+        one
+        for one in problems
+        if (len(one.at) > 1 and one.at[0] in sections and one.at[1] in names)
+        or (one.beside and any(section in sections and name in names for section, name in one.beside))
+    ]
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

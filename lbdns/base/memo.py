@@ -7,12 +7,20 @@ can have its identity.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import compress, count, repeat
+from operator import is_, itemgetter
 from typing import Generic, TypeVar
 
 Made = TypeVar("Made")
 Key = TypeVar("Key", bound=Hashable)
+Source = TypeVar("Source")
+_MADE = itemgetter(1)
+
+
+def _places_of_none(values: Sequence[object]) -> list[int]:
+    return [*compress(count(), map(is_, values, repeat(None)))]
 
 
 class ByValue(Generic[Key, Made]):
@@ -46,9 +54,25 @@ class ByValue(Generic[Key, Made]):
             self._now[key] = kept
         return kept
 
+    def find_all(self, keys: Sequence[Key]) -> list[Made | None]:
+        """Return what `find` gives for each of many keys, without a call for each."""
+        found: list[Made | None] = list(map(self._before.get, keys))
+        unknown = _places_of_none(found)
+        for at in unknown:
+            found[at] = self._now.get(keys[at])
+        self._now.update(zip(keys, found, strict=True))  # type: ignore[arg-type]
+        for at in unknown:
+            if found[at] is None:
+                del self._now[keys[at]]
+        return found
+
     def keep(self, key: Key, made: Made) -> None:
         """Keep a value, in place of one that was kept for the same key."""
         self._now[key] = made
+
+    def drop(self, key: Key) -> None:
+        """Keep the value of a key no more."""
+        self._now.pop(key, None)
 
     def clear(self) -> None:
         """Drop everything: what the values rest on beside their keys has changed."""
@@ -73,6 +97,20 @@ class ByObject(Generic[Made]):
         kept = self._kept.find(id(made_from))
         return None if kept is None else kept[1]
 
+    def of_all(self, those: Sequence[Source], make: Callable[[Source], Made]) -> list[Made]:
+        """Return what is kept for each of many objects, and of those for which nothing is, what `make` gives, kept from
+        now on; without a call for each."""
+        kept = self._kept.find_all([*map(id, those)])
+        for at in _places_of_none(kept):
+            made = make(those[at])
+            self.keep(those[at], made)
+            kept[at] = those[at], made
+        return [*map(_MADE, kept)]  # type: ignore[arg-type]
+
     def keep(self, made_from: object, made: Made) -> None:
         """Keep a value, in place of one that was kept for the same object."""
         self._kept.keep(id(made_from), (made_from, made))
+
+    def drop(self, made_from: object) -> None:
+        """Keep the value of an object no more."""
+        self._kept.drop(id(made_from))

@@ -13,6 +13,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
 from lbdns.model.transfer_policy import transfer_policies
 from lbdns.model.view_names import EVERY_VIEW, labelled
+
+_ITEM = attrgetter("item")
 
 
 def none_tolerated(_apex: bytes, _view: str) -> bool:
@@ -367,7 +370,7 @@ class _Loading:
         with memo.checking(self.settings, self.objects.pools, zones, self._signed):
             self._check(memo)
         self.problems.extend(self.objects.problems)
-        errors, warnings = errors_and_warnings(self.problems)
+        errors, warnings = memo.order.errors_and_warnings(self.problems)
         rest = self._without_unready(errors, read) if errors and not self.settings.strict else None
         if rest is not None:
             return rest
@@ -409,14 +412,14 @@ class _Loading:
                 problems.extend(check_trust(self.settings, self.settings_source))
         for draft in self.drafts.values():
             problems.extend(draft.problems)
-        facts = Facts(self.settings, objects.pools, self.knows_settings, self.knows_views, self._signed)
+        facts = Facts(self.settings, objects.pools, self.knows_settings, self.knows_views, self._signed, memo.families)
         is_complete = not self.has_unread_zone
         sights = sights_of(self.drafts, objects, memo, facts.views)
         problems.extend(check_views(self.drafts, facts.views, is_complete))
-        problems.extend(check_sights(sights, is_complete))
+        problems.extend(check_sights(sights, is_complete, memo))
         if objects.is_whole:
             problems.extend(check_references(objects, memo))
-        problems.extend(check_pools(objects, self.settings))
+        problems.extend(check_pools(objects, self.settings, memo.pool_problems))
         problems.extend(check_alerting(objects, self.settings if self.knows_settings else None))
         hosted = hosted_here(self.drafts.values(), is_complete, self.is_stored)
         problems.extend(check_transfers(self.settings, self.settings_source, objects, hosted, self.knows_keys))
@@ -425,7 +428,8 @@ class _Loading:
     def _configuration(self) -> Configuration:
         objects = self.objects
         tables: dict[str, Any] = {
-            kind.section: {name: placed.item for name, placed in table.items()} for kind, table in objects.keyed.items()
+            kind.section: dict(zip(table, map(_ITEM, table.values()), strict=True))
+            for kind, table in objects.keyed.items()
         }
         return Configuration(
             settings=self.settings,
@@ -434,7 +438,7 @@ class _Loading:
             ),
             unready=tuple(map(unreceived, (draft for draft in self.drafts.values() if draft.is_received))),
             overlays=tuple(self._finished(key) for key, draft in self.drafts.items() if draft.is_overlay),
-            load_balancers=tuple(placed.item for placed in objects.load_balancers),
+            load_balancers=tuple(map(_ITEM, objects.load_balancers)),
             routes=tuple(placed.item for placed in objects.routes),
             **tables,
         )

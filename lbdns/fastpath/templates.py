@@ -22,10 +22,8 @@ Replies too large for a datagram lose what is optional, or are truncated, as the
 
 from __future__ import annotations
 
-import struct
 from array import array
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lbdns.answer.answer import ANY_RECORDS, CHAIN_HOPS_MAX, Road, add_targets, answer, answer_beyond
@@ -39,8 +37,6 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.progress import STEP, report
 from lbdns.dns.codes import (
-    FLAG_AA,
-    FLAG_TC,
     TYPE_A,
     TYPE_AAAA,
     TYPE_CNAME,
@@ -58,15 +54,9 @@ from lbdns.dns.name import WILDCARD_LABEL
 from lbdns.dns.rdata.record_types import types_where
 from lbdns.dns.zone import RRset
 from lbdns.fastpath.directories import Directories
-from lbdns.fastpath.layout import (
-    DNAMES_MAX,
-    NO_TEMPLATE,
-    RELOCATION_BIAS,
-    SIGNED_BY_ROW,
-    TEMPLATE_CHOICE,
-    TEMPLATE_LONG,
-    TEMPLATE_STEERS,
-)
+from lbdns.fastpath.layout import DNAMES_MAX, NO_TEMPLATE, SIGNED_BY_ROW
+from lbdns.fastpath.template_memo import TemplateMemo
+from lbdns.fastpath.template_packing import pack_choice, pack_template, plain_template
 from lbdns.mapped.columns import COLUMNS, NONE_32
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.snapshot.lookup.look_up import has_load_balancer
@@ -81,7 +71,6 @@ STEERED = types_where(lambda row: row.is_steered)
 ALIASES_MAX = 100_000  # that lead on in zones here: each takes 0.1 ms and 200 bytes, and those beyond the slow path
 PLAIN_TYPES = frozenset({TYPE_A, TYPE_AAAA, TYPE_TXT})
 """The commonest types of which an answer is the RRset and nothing else: no name in their data, nothing goes along."""
-PLAIN_KEPT = 512  # of their templates, 355 octets each, from snapshot to snapshot: of small zones all
 PRIVATE_TYPE = 65280  # RFC 6895: private use, so no zone has records of it that mean anything
 LAST_STAGE = "rendering answers"
 """What is reported as the last stage of a load (base/progress.py)."""
@@ -95,11 +84,6 @@ TEMPLATE_COLUMNS = (
     "endpoint_template",
     "template_blob",
 )
-# As layout.py says: little-endian.
-HEAD = struct.Struct("<9HI")
-STEERS_TAIL = struct.Struct("<IIIH")
-RELOCATION = struct.Struct("<HH")
-PAIR = struct.Struct("<II")
 
 
 class _Beyond(NamedTuple):
@@ -116,11 +100,17 @@ NOWHERE = _Beyond(NONE_32, False, [NONE_32] * FAMILY_COUNT)
 
 
 @without_cyclic_collection()
-def add_templates(snapshot: Snapshot, view: ServingView) -> Snapshot:
-    """Return the snapshot with its template columns filled; `view` is any view of it."""
-    columns: dict[str, array[Any]] = {name: array(COLUMNS[name]) for name in TEMPLATE_COLUMNS}
-    _Templates(view, columns).fill()
-    filled = {name: memoryview(column).toreadonly() for name, column in columns.items()}
+def add_templates(
+    snapshot: Snapshot, view: ServingView, memo: TemplateMemo | None = None, names: object = None
+) -> Snapshot:
+    """Return the snapshot with its template columns filled; `view` is any view of it. `memo`, `names`: as there."""
+    filled = memo.find(names, snapshot) if memo else None
+    if filled is None:
+        columns: dict[str, array[Any]] = {name: array(COLUMNS[name]) for name in TEMPLATE_COLUMNS}
+        has_aliases = _Templates(view, columns).fill()
+        filled = {name: memoryview(column).toreadonly() for name, column in columns.items()}
+        if memo:
+            memo.keep(names, snapshot, filled, has_aliases)
     return Snapshot({**snapshot.columns, **filled}, snapshot.meta)
 
 
@@ -135,8 +125,8 @@ class _Templates:
         self._types, self._ttls = view.columns["rrset_type"], view.columns["rrset_ttl"]
         self._signed = {zone for zone in range(len(view.columns["zone_apex"])) if view.is_signed(zone)}
 
-    def fill(self) -> None:
-        """Render what has a template, row by row; ANY_TEMPLATE first."""
+    def fill(self) -> bool:
+        """Render what has a template, row by row, ANY_TEMPLATE first; return whether an alias leads on."""
         self._append(render_template(Answer(answer=[ANY_RECORDS])))
         rows = self.view.columns
         count = len(rows["name_row"]) // NAME_ROW
@@ -155,6 +145,7 @@ class _Templates:
                 template = self._append(render_template(reply))
             self.columns["zone_template"].append(template)
         self._fill_endpoints(len(rows["endpoint_slot"]))
+        return self._alias_count > 0
 
     def _fill_name(self, entry: int) -> None:
         """Append a name's template, and one for each of its RRsets (whose rows follow each other in order of names)."""
@@ -190,7 +181,7 @@ class _Templates:
 
     def _plain(self, row: int) -> int:
         """Return the template of an RRset of PLAIN_TYPES, by its row."""
-        return self._store(_plain(self._types[row], self._ttls[row], self.view.rdatas(row)))
+        return self._store(plain_template(self._types[row], self._ttls[row], self.view.rdatas(row)))
 
     def _dname(self, entry: int) -> int:
         """Return the template of a DNAME's record before what follows from it."""
@@ -232,9 +223,7 @@ class _Templates:
             if any(has_load_balancer(self.view.steering, match.entry) for match in road.matches):
                 types += STEERED
             pairs |= {rtype: self._chain(directory, name, rtype, Road()) for rtype in types if rtype not in pairs}
-        different = [PAIR.pack(rtype, template) for rtype, template in pairs.items() if template != rest]
-        head = HEAD.pack(len(different) + 1, TEMPLATE_CHOICE, 0, 0, 0, 0, 0, 0, 0, NO_TEMPLATE)
-        return self._store(head + b"".join(different) + PAIR.pack(0, rest))
+        return self._store(pack_choice(pairs, rest))
 
     def _differs_for_ds(self, last: Match) -> bool:
         """Return whether a chain that ends so may go on for DS, or end otherwise, than for a type nobody has records
@@ -391,7 +380,7 @@ class _Templates:
     ) -> int:
         """Return the offset of a template; `steers`: the balancer that follows, and the template without; `is_long`: of
         a chain that may be cut short where others stand before it; `signed`: the template with signatures."""
-        return self._store(_packed(template, steers, is_long, signed))
+        return self._store(pack_template(template, steers, is_long, signed))
 
     def _store(self, data: bytes) -> int:
         offset = self._known.get(data)
@@ -401,41 +390,6 @@ class _Templates:
             if offset + len(data) > NO_TEMPLATE:
                 raise LbdnsError("the answers of all names take more than 4 GB")
         return offset
-
-
-def _packed(template: Template, steers: tuple[Match, int] | None, is_long: bool, signed: int) -> bytes:
-    """Return a template as it lies in the snapshot; the rest as `_append` has it."""
-    truncates = TEMPLATE_LONG if is_long else 0
-    if len(template.body) > UDP_BYTES_MAX:
-        if template.least <= UDP_BYTES_MAX:
-            template = template.without_optional()
-        else:
-            template, truncates = template.truncated(), truncates | FLAG_TC
-    flags = (FLAG_AA if template.is_authoritative else 0) | template.rcode | (TEMPLATE_STEERS if steers else 0)
-    parts = [
-        HEAD.pack(
-            len(template.body),
-            flags | truncates,
-            *template.counts,
-            len(template.pointers),
-            template.ttl_at,
-            template.least,
-            template.optional,
-            signed,
-        )
-    ]
-    if steers:
-        match, none = steers
-        parts.append(STEERS_TAIL.pack(match.load_balancer, none, match.entry, match.family))
-    parts += [RELOCATION.pack(position, target + RELOCATION_BIAS) for position, target in template.pointers]
-    return b"".join(parts) + template.body
-
-
-@lru_cache(maxsize=PLAIN_KEPT)
-def _plain(rtype: int, ttl: int, rdatas: tuple[bytes, ...]) -> bytes:
-    """Return the template of an answer that is one RRset, whatever its name is; from the snapshot before, as a rule."""
-    made = render_template(Answer(answer=[Records(ASKED, rtype, ttl, rdatas)]))
-    return _packed(made, None, False, SIGNED_BY_ROW)
 
 
 def is_plain_chain(matches: list[Match]) -> bool:

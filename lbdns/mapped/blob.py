@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
+from types import MappingProxyType
 
 
 class Blob:
     """The byte column that texts, names and rdata stand in; equal texts are stored once."""
 
-    def __init__(self, column: array[int]) -> None:
+    def __init__(self, column: array[int], offsets: Mapping[bytes, int] = MappingProxyType({})) -> None:
+        """Go on with a column; `offsets`: of what it holds already."""
         self._column = column
-        self._offsets: dict[bytes, int] = {}
+        self._offsets = dict(offsets)
 
     def add(self, data: bytes) -> int:
         """Return the offset of `data`, appended where it is new."""

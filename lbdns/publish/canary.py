@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
+from operator import attrgetter, not_
+from typing import Final, NamedTuple
 
 from lbdns.answer.answer import Road, answer
 from lbdns.answer.match import MatchKind, match
@@ -16,6 +18,7 @@ from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import make_query
 from lbdns.base.errors import LbdnsError
+from lbdns.base.memo import ByObject
 from lbdns.dns.codes import CLASS_IN, HEADER_BYTES, NOERROR, TYPE_SOA
 from lbdns.dns.message import Message, decode
 from lbdns.dns.name import encode_canonical, longest_match
@@ -30,29 +33,47 @@ from lbdns.model.view_names import PUBLIC, view_numbers
 from lbdns.snapshot.lookup.look_up import directory_of
 
 CANARIES_MAX = 2000  # of what changed: a reload of a very large configuration tries so many of its names
-UNCHANGED_MAX = 200  # of the rest, others each time
+UNCHANGED_MAX = 40  # of the rest, others each time
 QUERY_ID = 0x6C62
 CLIENTS = (Client(bytes((127, 0, 0, 1)), 53), Client(bytes(15) + b"\x01", 53))
 _HEADER = struct.Struct("!6H")
 _QUESTION = struct.Struct("!2H")
+_IS_ENABLED: Final = attrgetter("enabled")
 
 
 class CanaryError(LbdnsError):
     """A compiled snapshot that does not answer for one of its own names: a fault of lbdns, not of the operator."""
 
 
+class CanaryMemo:
+    """The pools that load balancers answer from, by the load balancers: they are not asked again and again."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._pools: ByObject[frozenset[str]] = ByObject()
+
+    def pools_of(self, balancers: Sequence[LoadBalancer]) -> Sequence[frozenset[str]]:
+        """Return the names of the pools that each of some load balancers can answer from; others are dropped."""
+        with self._pools.round():
+            return self._pools.of_all(balancers, LoadBalancer.pool_names)
+
+
 def try_canaries(
-    configuration: Configuration, snapshot: Snapshot, table: HealthTable, before: Configuration | None = None
+    configuration: Configuration,
+    snapshot: Snapshot,
+    table: HealthTable,
+    before: Configuration | None = None,
+    memo: CanaryMemo | None = None,
 ) -> None:
     """Ask the snapshot for load balancers and zone apexes; raises CanaryError naming the first that fails.
 
     `before`: a configuration that passed, at the same place and with the same geolocation. What changed since is asked
-    for first, and of the rest only a few, others with each generation.
+    for first, and of the rest only a few, others with each generation. `memo`: what the last trial left.
     """
     view = ServingView(snapshot, table)
     view.limits_queries = False  # it is not asked who may ask
     now_s = int(time.monotonic())
-    chosen = _chosen(configuration, before, snapshot.generation)
+    chosen = _chosen(configuration, before, snapshot.generation, memo or CanaryMemo())
     if configuration.settings.views:
         chosen = (one for one in chosen if one.must_answer or _stands(view, one))
     for one, client in zip(chosen, itertools.cycle(CLIENTS), strict=False):
@@ -91,16 +112,17 @@ def _stands(view: ServingView, one: _Canary) -> bool:
     return match(view, directory_of(one.view), one.owner, one.kind).kind in (MatchKind.STEERED, MatchKind.HIT)
 
 
-def _chosen(configuration: Configuration, before: Configuration | None, generation: int) -> Iterator[_Canary]:
+def _chosen(
+    configuration: Configuration, before: Configuration | None, generation: int, memo: CanaryMemo
+) -> Iterator[_Canary]:
     """Yield what to ask for: of all, or first of what changed and then of the rest."""
     asking = _CanaryWriter(configuration)
     zones = (*configuration.zones, *configuration.overlays)
-    balancers = [one for one in configuration.load_balancers if one.enabled]
+    balancers = [*compress(configuration.load_balancers, map(_IS_ENABLED, configuration.load_balancers))]
     if before is None:
         yield from _spread([*asking.of_zones(zones), *asking.of_balancers(balancers)], CANARIES_MAX)
         return
-    is_changed = _changes(configuration, before)
-    changed = [one for one in balancers if is_changed(one)]
+    changed = _changed(configuration, before, balancers, memo)
     known = {id(zone) for zone in (*before.zones, *before.overlays)}
     fresh = [zone for zone in zones if id(zone) not in known]
     yield from _spread([*asking.of_zones(fresh), *asking.of_balancers(changed)], CANARIES_MAX)
@@ -112,15 +134,18 @@ def _chosen(configuration: Configuration, before: Configuration | None, generati
     yield from asking.of_balancers([one for one in sample if isinstance(one, LoadBalancer)])
 
 
-def _changes(configuration: Configuration, before: Configuration) -> Callable[[LoadBalancer], bool]:
-    """Return how to tell whether a load balancer, or a pool that it answers from, is not the one it was."""
-    known = {id(one) for one in before.load_balancers}
+def _changed(
+    configuration: Configuration, before: Configuration, balancers: Sequence[LoadBalancer], memo: CanaryMemo
+) -> list[LoadBalancer]:
+    """Return the load balancers that are not the ones they were, or answer from a pool that is not."""
+    known = {*map(id, before.load_balancers)}
+    changed = [*compress(balancers, map(not_, map(known.__contains__, map(id, balancers))))]
     pools = {name for name, pool in configuration.pools.items() if before.pools.get(name) is not pool}
-
-    def is_changed(load_balancer: LoadBalancer) -> bool:
-        return id(load_balancer) not in known or bool(pools and not pools.isdisjoint(load_balancer.pool_names()))
-
-    return is_changed
+    if not pools:
+        return changed
+    led = {*map(id, changed)}
+    by_pools = compress(balancers, map(not_, map(pools.isdisjoint, memo.pools_of(balancers))))
+    return [*changed, *(one for one in by_pools if id(one) not in led)]
 
 
 class _CanaryWriter:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Container, Iterator, Mapping
+from itertools import compress
+from operator import attrgetter, ne
 from pathlib import Path
+from typing import Final, TypeVar
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import without_cyclic_collection
@@ -34,7 +38,11 @@ from lbdns.model.virtual_network import NetworkTable, VirtualNetwork
 from lbdns.snapshot.compile.compiler import site_of
 from lbdns.snapshot.slots import Slots
 
+Key = TypeVar("Key")
+
 log = logging.getLogger("lbdns.publish")
+_FLATTENED: Final = attrgetter("flattened")
+_DATA: Final = attrgetter("data")
 
 Owned = tuple[str, bool]
 """A pool's id, and whether nobody but operators on this machine had a hand in it."""
@@ -51,6 +59,18 @@ class TargetsMemo:
         """Begin with nothing."""
         self.pools: ByObject[tuple[tuple[int, ...], Answered, Owned, Networks, bytes]] = ByObject()
         self.balancers: ByObject[_Balancer] = ByObject()
+        self.about: tuple[object, ...] = ()
+        self.slots = Slots()
+
+    def others(self, configuration: Configuration, slots: Slots, about: tuple[object, ...]) -> Container[str]:
+        """Return the names of the pools that may have other parts, though they themselves are those of before; `about`:
+        what all of them rest on."""
+        if self.about != about:
+            return configuration.pools
+        changed = {*_differing(self.slots.pool, slots.pool)}
+        for had, has in ((self.slots.endpoint, slots.endpoint), (self.slots.tenant, slots.tenant)):
+            changed.update(pool for pool, *_ in _differing(had, has))
+        return changed
 
 
 class _Balancer:
@@ -89,12 +109,17 @@ def encode_targets(
     table = NetworkTable.of(configuration.virtual_networks, configuration.routes)
     apexes = {zone.apex for zone in configuration.zones}
     with memo.pools.round(), memo.balancers.round():
-        balancers = [_balancer_of(balancer, memo) for balancer in configuration.load_balancers]
-        flattened = frozenset().union(*(one.flattened for one in balancers))
+        balancers = memo.balancers.of_all(configuration.load_balancers, _Balancer)
+        flattened = frozenset().union(*map(_FLATTENED, balancers))
         at_apex = frozenset().union(*(one.flattened for one in balancers if one.owner in apexes))
         ids, by_tokens = configuration.pool_ids, configuration.pools_by_tokens
+        kept = [*map(memo.pools.find, configuration.pools.values())]
+        about = flattened, at_apex, ids, by_tokens, configuration.virtual_networks, configuration.routes
+        others = memo.others(configuration, slots, about)
         pools = [
-            _pool_data(
+            found[4]
+            if found is not None and pool.name not in others
+            else _pool_data(
                 pool,
                 slots,
                 (pool.name in flattened, pool.name in at_apex),
@@ -102,9 +127,15 @@ def encode_targets(
                 tuple(map(table.network_of, pool.origins)) if table.names else (),
                 memo,
             )
-            for pool in configuration.pools.values()
+            for pool, found in zip(configuration.pools.values(), kept, strict=True)
         ]
-    return encode_document(head, pools, [one.data for one in balancers if one.data])
+        memo.about, memo.slots = about, slots
+    return encode_document(head, pools, [*filter(None, map(_DATA, balancers))])
+
+
+def _differing(before: Mapping[Key, int], now: Mapping[Key, int]) -> Iterator[Key]:
+    """Yield the keys that have another number now, or none before."""
+    return iter(()) if before is now else compress(now, map(ne, now.values(), map(before.get, now)))
 
 
 def vantages_of(settings: Settings) -> tuple[Vantage, ...]:
@@ -129,14 +160,6 @@ def _fleet_terms(settings: Settings) -> FleetTerms | None:
         log.error("health is not shared: %s", error)
         access = BusAccess(fleet.name, fleet.id)
     return FleetTerms(access, fleet.probe_from)
-
-
-def _balancer_of(load_balancer: LoadBalancer, memo: TargetsMemo) -> _Balancer:
-    found = memo.balancers.find(load_balancer)
-    if found is None:
-        found = _Balancer(load_balancer)
-        memo.balancers.keep(load_balancer, found)
-    return found
 
 
 def _balancer(load_balancer: LoadBalancer, candidates: frozenset[str]) -> BalancerSpec:

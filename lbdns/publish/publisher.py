@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.errors import LbdnsError
+from lbdns.fastpath.template_memo import TemplateMemo
 from lbdns.fastpath.templates import add_templates
 from lbdns.health.forced import Forced
 from lbdns.mapped.control import Control
@@ -27,7 +28,7 @@ from lbdns.mapped.snapshot_file import SIGNATURES, SIGNED, Snapshot
 from lbdns.model.configuration import Configuration
 from lbdns.places.geodata import Geodata
 from lbdns.places.place_tree import PlaceTree
-from lbdns.publish.canary import try_canaries
+from lbdns.publish.canary import CanaryMemo, try_canaries
 from lbdns.publish.first_rows import begin_rows
 from lbdns.publish.monitor_targets import TargetsMemo, write_targets
 from lbdns.publish.signature_files import SIGNATURE_ROOM, SignatureFiles, SignatureRoom, signature_room
@@ -89,6 +90,7 @@ class Publisher:
         self._cookie_secrets = cookie_secrets
         self._signatures = SignatureFiles(run)
         self._memo, self._targets_memo, self._slots_memo = CompileMemo(), TargetsMemo(), SlotsMemo()
+        self._templates, self._canaries = TemplateMemo(), CanaryMemo()
         self._tried: tuple[Configuration, PlaceTree | None, HealthTable] | None = None
         self._tries: tuple[object, Path] | None = None
         self._told_of: PlaceTree | None = None
@@ -126,10 +128,13 @@ class Publisher:
             if signing is not None and compiled.meta[SIGNED]:
                 room = signature_room(configuration, compiled, signing.signature_bytes)
                 self._signatures.provide(compiled.meta, room)
-            add_templates(compiled, ServingView(compiled, table)).write(path, self._write_tries(compiled, generation))
+            view = ServingView(compiled, table)
+            made = add_templates(compiled, view, self._templates, memo.names)
+            made.write(path, self._write_tries(compiled, generation))
 
         prepared = self._make(configuration, slots, write, geodata.tree)
         self._memo.take_mapped(prepared.snapshot)
+        self._templates.take_mapped(prepared.snapshot)
         return prepared
 
     def _own_secrets(self, configuration: Configuration) -> Sequence[bytes]:
@@ -194,7 +199,8 @@ class Publisher:
             write(path, generation, table)
             snapshot = Snapshot.open(path)
             signatures = open_signatures(snapshot, self._run, self.current.signatures if self.current else None)
-            try_canaries(configuration, snapshot, table, self._comparable(configuration, places, table))
+            before = self._comparable(configuration, places, table)
+            try_canaries(configuration, snapshot, table, before, self._canaries)
             self._tried = (configuration, places, table)
             targets = self._run.targets(generation)
             write_targets(configuration, slots, generation, table.path, targets, self._targets_memo)

@@ -21,9 +21,12 @@ from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from lbdns.base.garbage import without_cyclic_collection
+from lbdns.base.memo import ByObject
 from lbdns.base.probe_types import NOT_CHECKED
 
 if TYPE_CHECKING:
@@ -93,11 +96,10 @@ class Slots:
         pool, pool_count, pool_freed = _assign(
             self.pool, makeup, others.keys() & self.pool.keys(), self.pool_count, self.pool_freed
         )
-        balancer_keys = dict.fromkeys((balancer.label, balancer.type) for balancer in configuration.load_balancers)
+        balancer_keys, rules = memo.keys_of(configuration.load_balancers)
         balancer, balancer_count, balancer_freed = _assign(
             self.load_balancer, balancer_keys, (), self.load_balancer_count, self.load_balancer_freed
         )
-        rules = {key: None for one in configuration.load_balancers for key in rule_keys(one)}
         rule, rule_count, rule_freed = _assign(self.rule, rules, (), self.rule_count, self.rule_freed)
         network, network_count, network_freed = _assign(
             self.network, configuration.virtual_networks, (), self.network_count, self.network_freed
@@ -182,6 +184,16 @@ class SlotsMemo:
     def __init__(self) -> None:
         """Begin with none."""
         self._last: tuple[Slots, Configuration, Checking] | None = None
+        self._keys: ByObject[tuple[tuple[str, str], tuple[RuleKey, ...]]] = ByObject()
+
+    def keys_of(
+        self, balancers: Sequence[LoadBalancer]
+    ) -> tuple[Mapping[tuple[str, str], None], Mapping[RuleKey, None]]:
+        """Return what load balancers have slots by, and what their rules have."""
+        with self._keys.round():
+            made = self._keys.of_all(balancers, lambda one: ((one.label, one.type), rule_keys(one)))
+        rules = chain.from_iterable(map(itemgetter(1), made))
+        return dict.fromkeys(map(itemgetter(0), made)), dict.fromkeys(rules)
 
     def changes(self, before: Slots, configuration: Configuration) -> tuple[Checking, Set[str], Sequence[Pool]]:
         """Return what the monitors check, the names of the pools of `before` that are no more as they were, and the

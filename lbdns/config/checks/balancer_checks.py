@@ -15,19 +15,22 @@ that costs signatures, or is seen otherwise, in a signed zone     warning (signe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, compress, repeat
+from operator import attrgetter, is_
+from typing import Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.wording import listed
 from lbdns.config.checks.balancer_sizes import check_sizes
 from lbdns.config.checks.check_memo import CheckMemo
+from lbdns.config.checks.checked_balancer import Checked
 from lbdns.config.checks.effects import check_apex, check_effects, check_hidden
 from lbdns.config.checks.facts import Facts
 from lbdns.config.checks.private_checks import check_private, overridden
 from lbdns.config.checks.rule_checks import check_rules
-from lbdns.config.checks.sights import Sights, in_view, missing_view
+from lbdns.config.checks.sights import Sight, Sights, in_view, missing_view
 from lbdns.config.checks.signed_checks import check_signed
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed, Source
@@ -39,10 +42,43 @@ from lbdns.model.placements import private_views, ramps
 from lbdns.model.pool import Pool
 from lbdns.model.view_names import EVERY_VIEW, PUBLIC
 
+_IS_PLAIN: Final = attrgetter("is_plain")
+_KEY: Final = attrgetter("key")
+_ABOUT_ZONE: Final = attrgetter("about_zone")
+_ABOUT_FIELDS: Final = attrgetter("about_fields")
+
 
 def check_balancers(objects: Objects, sights: Sights | None, facts: Facts, memo: CheckMemo) -> Iterator[Problem]:
     """Yield every problem of the load balancers. `sights` have all zones that are hosted; None: some are not known."""
-    yield from check_private(objects, facts.views)
+    yield from check_private(objects, facts.views, memo)
+    checked = memo.of_all(objects.load_balancers)
+    if sights is not None and len(sights) == 1 and all(map(_IS_PLAIN, checked)):
+        yield from _check_plain(objects, sights[EVERY_VIEW], facts, checked)
+    else:
+        yield from _check_each(objects, sights, facts, checked)
+    if sights is not None:
+        yield from _check_overridden(objects, sights, facts)
+
+
+def _check_plain(objects: Objects, sight: Sight, facts: Facts, checked: Sequence[Checked]) -> Iterator[Problem]:
+    """Check load balancers that all see, each by itself: what was found of one that is the same is known."""
+    zones, pools = sight.zones, objects.pools
+    for placed, one in compress(
+        zip(objects.load_balancers, checked, strict=True), map(is_, map(_ABOUT_ZONE, checked), repeat(None))
+    ):
+        one.about_zone = tuple(_check_zone(placed, one.wire, pools, zones, facts))
+    for placed, one in compress(
+        zip(objects.load_balancers, checked, strict=True), map(is_, map(_ABOUT_FIELDS, checked), repeat(None))
+    ):
+        one.about_fields = _check_fields(placed, one.wire, pools, facts)
+    if len(set(map(_KEY, checked))) < len(checked):
+        yield from _check_unique(objects)
+    yield from chain.from_iterable(map(_ABOUT_ZONE, checked))
+    yield from chain.from_iterable(map(_ABOUT_FIELDS, checked))
+
+
+def _check_unique(objects: Objects) -> Iterator[Problem]:
+    """Yield a problem for each load balancer that has name, type and view of one before it."""
     first: dict[tuple[str, str, str], Source] = {}
     for placed in objects.load_balancers:
         if placed.knows("name", "type"):
@@ -55,28 +91,42 @@ def check_balancers(objects: Objects, sights: Sights | None, facts: Facts, memo:
                 )
                 yield placed.source.problem(("name",), message)
             first.setdefault(key, placed.source)
+
+
+def _check_each(objects: Objects, sights: Sights | None, facts: Facts, checked: Sequence[Checked]) -> Iterator[Problem]:
+    """Check load balancers of which some have a view, or mistakes."""
+    yield from _check_unique(objects)
+    for placed, one in zip(objects.load_balancers, checked, strict=True):
         view = placed.item.view
         is_seen = not view or facts.views is None or view in (PUBLIC, *facts.views)
         if not is_seen and facts.views is not None:
             yield placed.source.problem(("view",), missing_view(view, facts.views))
-        checked = memo.of(placed)
         if placed.knows("name") and sights is not None and is_seen:
             if len(sights) > 1:  # what views see of a zone hangs on the other load balancers too
-                yield from _check_sights(placed, checked.wire, objects.pools, sights, facts)
-            elif checked.about_zone is None:
+                yield from _check_sights(placed, one.wire, objects.pools, sights, facts)
+            elif one.about_zone is None:
                 zones = sights[EVERY_VIEW].zones
-                checked.about_zone = tuple(_check_zone(placed, checked.wire, objects.pools, zones, facts))
-        if checked.about_fields is None:
-            plain = replace(placed, item=placed.item.without_rules()) if placed.item.has_rules else placed
-            hosts, effects = _check_hosts(placed, objects.pools), check_effects(plain, objects.pools, facts)
-            rules, sizes = check_rules(placed, objects.pools, facts), check_sizes(placed, checked.wire, objects.pools)
-            checked.about_fields = (*hosts, *effects, *rules, *sizes)
+                one.about_zone = tuple(_check_zone(placed, one.wire, objects.pools, zones, facts))
+        if one.about_fields is None:
+            one.about_fields = _check_fields(placed, one.wire, objects.pools, facts)
         if sights is not None and len(sights) == 1:
-            yield from checked.about_zone or ()
-        yield from checked.about_fields
+            yield from one.about_zone or ()
+        yield from one.about_fields
+
+
+def _check_fields(
+    placed: Placed[LoadBalancer], name: bytes, pools: Mapping[str, Placed[Pool]], facts: Facts
+) -> tuple[Problem, ...]:
+    """Return what is wrong with a load balancer wherever it stands."""
+    plain = replace(placed, item=placed.item.without_rules()) if placed.item.has_rules else placed
+    hosts, effects = _check_hosts(placed, pools), check_effects(plain, pools, facts)
+    rules, sizes = check_rules(placed, pools, facts), check_sizes(placed, name, pools)
+    return (*hosts, *effects, *rules, *sizes)
+
+
+def _check_overridden(objects: Objects, sights: Sights, facts: Facts) -> Iterator[Problem]:
+    """Check what answers at the names of overrides."""
     private = private_views(facts.views or {})
-    if sights is None:
-        return
     for placed in overridden(objects):
         seeing = [sights.get(view, sights[EVERY_VIEW]) for view in ramps(placed.item, private)]
         name = encode_canonical(placed.item.name)

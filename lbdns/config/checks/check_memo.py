@@ -1,36 +1,32 @@
 """What checking a configuration leaves for the next time: the problems of load balancers about which nothing changed.
 
 Kept by the identity of the placed object, and given again while all else that its checks look at is the same: this
-server's place, databases and lists, the pools that it refers to, and for some of them the zones. `unchanged` tells.
+server's place, databases and lists, the pools that it refers to, and for some of them the zones. There may be 100,000,
+so what is asked of all of them is asked without a call for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from operator import is_
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import compress
+from operator import attrgetter, ne, not_
 
 from lbdns.base.errors import Problem
+from lbdns.base.kinds import Kind
 from lbdns.base.memo import ByObject
+from lbdns.config.checks.checked_balancer import Checked
+from lbdns.config.checks.facts import Families
+from lbdns.config.checks.order_memo import OrderMemo
+from lbdns.config.checks.sight_memo import SightMemo
 from lbdns.config.yaml.source import Placed
+from lbdns.dns.codes import TYPE_DNAME, TYPE_NS
 from lbdns.dns.master.draft import ZoneDraft
-from lbdns.dns.name import encode_canonical
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 
-
-class Checked:
-    """One load balancer: the pools that it names, its own name (wire, lower case), and the problems found last."""
-
-    __slots__ = ("about_fields", "about_zone", "names", "wire")
-
-    def __init__(self, balancer: LoadBalancer) -> None:
-        self.names = tuple(balancer.named_pools())  # a set takes three times as much, and there may be 100,000
-        # The model has checked the name, so it always has one.
-        self.wire = encode_canonical(balancer.name)
-        self.about_fields: tuple[Problem, ...] | None = None
-        self.about_zone: tuple[Problem, ...] | None = None
+_NAMES, _WIRE = attrgetter("names"), attrgetter("wire")
 
 
 class CheckMemo:
@@ -44,7 +40,14 @@ class CheckMemo:
         self._zones: tuple[ZoneDraft, ...] | None = None
         self._signed: frozenset[bytes] = frozenset()
         self._changed: set[str] = set()
-        self._is_elsewhere = self._has_other_zones = self._has_other_lists = True
+        self._is_elsewhere = self._has_other_lists = True
+        self._other_owners: frozenset[bytes] | None = None  # where the zones have something else; None: anywhere
+        self._last: tuple[Sequence[Placed[LoadBalancer]], list[Checked]] = ((), [])
+        self.order = OrderMemo()
+        self.sights = SightMemo()
+        self.families: ByObject[Families | None] = ByObject()
+        self.pool_problems: ByObject[tuple[Problem, ...]] = ByObject()
+        self.pool_names: ByObject[frozenset[tuple[Kind, str]] | None] = ByObject()
 
     def __len__(self) -> int:
         """How many load balancers are kept."""
@@ -66,30 +69,76 @@ class CheckMemo:
         before = self._settings
         self._is_elsewhere = before is None or (before.pop, before.geodata) != (settings.pop, settings.geodata)
         self._has_other_lists = before is None or before.lists != settings.lists
-        self._has_other_zones = drafts is None or self._zones is None or not _are_same(drafts, self._zones)
+        is_signed_alike = signed == self._signed
+        self._other_owners = _other_owners(self._zones, drafts) if is_signed_alike else None
         known = self._pools
         self._changed = {name for name, placed in pools.items() if known.get(name) is not placed}
         self._changed.update(known.keys() - pools.keys())
-        self._has_other_zones |= signed != self._signed
         self._settings, self._pools, self._zones, self._signed = settings, dict(pools), drafts, signed
-        with self._balancers.round():
+        self._last = ((), [])
+        if before is not settings:
+            self.pool_problems.clear()
+        kept = self._balancers, self.families, self.pool_problems, self.pool_names
+        with ExitStack() as rounds:
+            for one in kept:
+                rounds.enter_context(one.round())
             yield
+        self._last = ((), [])
 
     def of(self, placed: Placed[LoadBalancer]) -> Checked:
-        """Return what is kept of a load balancer, without the problems that may not be the same any more."""
-        found = self._balancers.find(placed)
-        if found is None:
-            found = Checked(placed.item)
-            self._balancers.keep(placed, found)
-        elif self._is_elsewhere or not self._changed.isdisjoint(found.names):
-            found.about_fields = found.about_zone = None
-        else:
-            if self._has_other_lists and placed.item.has_rules:
-                found.about_fields = None
-            if self._has_other_zones:
-                found.about_zone = None
+        """Return what is kept of a load balancer; its problems may be those of before."""
+        return self._balancers.of_all((placed,), Checked)[0]
+
+    def of_all(self, those: Sequence[Placed[LoadBalancer]]) -> list[Checked]:
+        """Return what is kept of load balancers, in their order, without the problems that may not be the same any
+        more. Of the list that was asked for last, what was returned then."""
+        if those is self._last[0]:
+            return self._last[1]
+        found = self._balancers.of_all(those, Checked)
+        self._forget_other(found)
+        self._last = those, found
         return found
 
+    def _forget_other(self, those: Sequence[Checked]) -> None:
+        """Forget the problems that may not be the same any more."""
+        other = those if self._is_elsewhere else ()
+        if self._changed and not self._is_elsewhere:
+            other = [*compress(those, map(not_, map(self._changed.isdisjoint, map(_NAMES, those))))]
+        for one in other:
+            one.about_fields = one.about_zone = None
+        if self._has_other_lists:
+            for one in those:
+                one.about_fields = None if one.has_rules else one.about_fields
+        owners = self._other_owners
+        for one in those if owners is None else compress(those, map(owners.__contains__, map(_WIRE, those))):
+            one.about_zone = None
 
-def _are_same(some: tuple[ZoneDraft, ...], others: tuple[ZoneDraft, ...]) -> bool:
-    return len(some) == len(others) and all(map(is_, some, others))
+
+def _other_owners(before: Sequence[ZoneDraft] | None, now: Sequence[ZoneDraft] | None) -> frozenset[bytes] | None:
+    """Return where the zones have other records than before; None where it is not known, or may count elsewhere too:
+    what is below a delegation or a DNAME is another's."""
+    if before is None or now is None or len(before) != len(now):
+        return None
+    found: set[bytes] = set()
+    for one, other in zip(before, now, strict=True):
+        if one is other:
+            continue
+        if (one.apex, one.view, one.is_overlay) != (other.apex, other.view, other.is_overlay):
+            return None
+        owners = _differing(one.nodes, other.nodes)
+        if _leads_away(one, owners) or _leads_away(other, owners):
+            return None
+        found |= owners
+    return frozenset(found)
+
+
+def _differing(before: Mapping[bytes, object], now: Mapping[bytes, object]) -> set[bytes]:
+    """Return the keys at which two mappings differ."""
+    found = set(compress(now, map(ne, map(before.get, now), now.values())))
+    return found | (before.keys() - now.keys())
+
+
+def _leads_away(draft: ZoneDraft, owners: Iterable[bytes]) -> bool:
+    """Tell whether a delegation or a DNAME stands at one of some names."""
+    types = (rrset.type for owner in owners if owner != draft.apex for rrset in draft.nodes.get(owner, ()))
+    return any(rtype in (TYPE_NS, TYPE_DNAME) for rtype in types) or draft.rrset(draft.apex, TYPE_DNAME) is not None

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.memo import ByObject
 from lbdns.config.yaml.source import Placed
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
@@ -21,6 +22,19 @@ Mistaken = tuple[int, str, Literal["error", "warning"]]
 """What is wrong with a condition: column, sentence, severity."""
 
 
+@dataclass(frozen=True, slots=True)
+class Families:
+    """The address families that a pool answers: those of its enabled endpoints."""
+
+    has_ipv4: bool
+    has_ipv6: bool
+
+    def __str__(self) -> str:
+        if self.has_ipv4 and self.has_ipv6:
+            return "IPv4 and IPv6"
+        return "IPv4 only" if self.has_ipv4 else "IPv6 only"
+
+
 class Facts:
     """What is known of places and pools. Airports, countries and databases are looked at when first asked for."""
 
@@ -31,9 +45,11 @@ class Facts:
         knows_settings: bool = True,
         knows_views: bool = True,
         signed: frozenset[bytes] = frozenset(),
+        known: ByObject[Families | None] | None = None,
     ) -> None:
         """Without `knows_settings` these are not the settings of the server that will have the load balancers; without
-        `knows_views` some views were refused. `signed`: apexes of the zones that are signed here."""
+        `knows_views` some views were refused. `signed`: apexes of the zones that are signed here. `known`: the families
+        of pools, kept from one check to the next."""
         self.signed = signed
         self.lists: frozenset[str] | None = frozenset(settings.lists) if knows_settings else None
         self.lacks_as_numbers = knows_settings and settings.geodata.asn is None
@@ -50,8 +66,9 @@ class Facts:
         self._city = settings.geodata.city
         self.has_pop_country = pop.code is not None or pop.country is not None
         self.has_pop_region = self.has_pop_country or pop.region is not None
-        self.families = {name: _families(placed) for name, placed in pools.items()}
-        self.are_families_alike = len({families for families in self.families.values() if families is not None}) < 2
+        families = (ByObject[Families | None]() if known is None else known).of_all([*pools.values()], _families)
+        self.families = dict(zip(pools, families, strict=True))
+        self.are_families_alike = len({*families} - {None}) < 2
 
     def is_pop(self, code: str) -> bool:
         """Tell whether a code names a PoP: an airport's, or this server's own, which the table may lack."""
@@ -97,19 +114,6 @@ class Facts:
         from lbdns.places.regions import COUNTRIES, OTHER_COUNTRIES
 
         return frozenset(COUNTRIES) | frozenset(OTHER_COUNTRIES)
-
-
-@dataclass(frozen=True, slots=True)
-class Families:
-    """The address families that a pool answers: those of its enabled endpoints."""
-
-    has_ipv4: bool
-    has_ipv6: bool
-
-    def __str__(self) -> str:
-        if self.has_ipv4 and self.has_ipv6:
-            return "IPv4 and IPv6"
-        return "IPv4 only" if self.has_ipv4 else "IPv6 only"
 
 
 def _families(placed: Placed[Pool]) -> Families | None:

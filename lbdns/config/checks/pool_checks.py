@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from lbdns.base.errors import LbdnsError, Problem
 from lbdns.base.key_pair import check_key_pair
+from lbdns.base.memo import ByObject
 from lbdns.base.probe_types import OWN_FIELDS, acts, types_with
 from lbdns.base.wording import counted, listed
 from lbdns.config.checks.network_checks import check_networks
@@ -20,19 +22,24 @@ from lbdns.model.probe_networks import refused_words
 from lbdns.model.settings import Settings
 from lbdns.places.pops import region_at
 
+PoolProblems = tuple[Problem, ...]
 
-def check_pools(objects: Objects, settings: Settings) -> Iterator[Problem]:
-    """Yield what an operator should know about monitors, monitor groups and pools."""
+
+def check_pools(objects: Objects, settings: Settings, known: ByObject[PoolProblems]) -> Iterator[Problem]:
+    """Yield what an operator should know about monitors, monitor groups and pools. `known`: what was found of pools
+    under the same settings."""
     vantages = _VantageRegions(settings)
     yield from check_networks(objects)
     for monitor in objects.monitors.values():
         yield from _check_monitor(monitor)
     for group in objects.monitor_groups.values():
         yield from _check_group(group)
-    for pool in objects.pools.values():
-        yield from _check_pool(pool)
-        yield from _check_regions(pool, vantages)
-        yield from _check_reach(pool, settings)
+    pools = [*objects.pools.values()]
+    found = known.of_all(pools, lambda pool: (*_check_pool(pool), *_check_reach(pool, settings)))
+    yield from chain.from_iterable(found)
+    for pool in pools:
+        if pool.item.check_regions:
+            yield from _check_regions(pool, vantages)
 
 
 class _VantageRegions:

@@ -18,10 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.wording import listed, nearest
+from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.model.balancer import LoadBalancer
@@ -30,15 +32,18 @@ from lbdns.model.private_names import as_address, name_mistake
 from lbdns.model.view_names import PUBLIC
 from lbdns.model.views import ViewSettings
 
+_IS_PLAIN: Final = attrgetter("is_plain")
 NO_VIEW: Final = (
     "nobody would be answered: no view is private; mark one in lbdns.yaml (views: {office: {networks: [...], "
     "private: true}}), or name one in on_ramps"
 )
 
 
-def check_private(objects: Objects, views: Mapping[str, ViewSettings] | None) -> Iterator[Problem]:
+def check_private(objects: Objects, views: Mapping[str, ViewSettings] | None, memo: CheckMemo) -> Iterator[Problem]:
     """Yield every problem of private load balancers and overrides. `views`: those of the settings; None where they are
     not known."""
+    if not objects.overrides and all(map(_IS_PLAIN, memo.of_all(objects.load_balancers))):
+        return
     private = private_views(views or {})
     by_name: dict[str, list[Placed[LoadBalancer]]] = {}
     taken: dict[tuple[str, str, str], Source] = {}

@@ -5,8 +5,10 @@ Where one is not, the nearest declared name is offered, as long as the search fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
+from operator import attrgetter, not_
 from typing import Any, Final
 
 from lbdns.base.errors import Problem
@@ -29,6 +31,7 @@ MAX_COMPARED: Final = 300_000
 otherwise take minutes to word."""
 
 
+_NAMES: Final = attrgetter("names")
 _AS_ANY: Final = "so the address is reached as any other"
 
 
@@ -63,7 +66,11 @@ def check_references(objects: Objects, memo: CheckMemo) -> Iterator[Problem]:
     """Yield every reference that leads nowhere. Names of objects that were refused count as declared."""
     known = {kind: _Known(kind.words, _declared(objects, kind)) for kind in REFERRED}
     for kind in BALANCING:
-        found = _suspects(objects, memo) if kind is Kind.LOAD_BALANCER else objects.of(kind)
+        found = objects.of(kind)
+        if kind is Kind.LOAD_BALANCER:
+            found = _suspects(objects, memo)
+        elif kind is Kind.POOL:
+            found = _suspected_pools(objects, memo)
         for placed in found if kind.references else ():
             yield from _check_object(placed, kind, known)
 
@@ -110,9 +117,26 @@ def _names_network(pool: Pool) -> bool:
     return any(endpoint.virtual_network is not None for endpoint in pool.origins)
 
 
+def _suspected_pools(objects: Objects, memo: CheckMemo) -> Iterable[Placed[Pool]]:
+    """Return the pools that name something that is not declared, and those of which it is not known at once."""
+    kinds = {Kind(field.kind) for field in Kind.POOL.references} - {Kind.VIRTUAL_NETWORK}
+    declared = {(kind, name) for kind in kinds for name in objects.declared[kind.section]}
+    pools = [*objects.pools.values()]
+    named = memo.pool_names.of_all(pools, _named_by)
+    return compress(pools, [names is None or not names <= declared for names in named])
+
+
+def _named_by(placed: Placed[Pool]) -> frozenset[tuple[Kind, str]] | None:
+    """Return what a pool names, by kind and name; None where networks are among it, or not all is known."""
+    if placed.refused or _names_network(placed.item):
+        return None
+    fields = [field for field in Kind.POOL.references if field.kind != Kind.VIRTUAL_NETWORK]
+    return frozenset((Kind(field.kind), name) for field in fields for _, name in located(placed.item, field.path))
+
+
 def _suspects(objects: Objects, memo: CheckMemo) -> Iterator[Placed[LoadBalancer]]:
     """Yield the load balancers that name a pool that is not declared: few, if any, of very many."""
-    declared = objects.declared[Kind.POOL.section].keys()
-    for placed in objects.load_balancers:
-        if not all(map(declared.__contains__, memo.of(placed).names)):
-            yield placed
+    declared, checked = objects.declared[Kind.POOL.section].keys(), memo.of_all(objects.load_balancers)
+    named = set().union(*map(_NAMES, checked))
+    if not named <= declared:
+        yield from compress(objects.load_balancers, map(not_, map(declared.__ge__, map(set, map(_NAMES, checked)))))

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.wording import nearest
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.private_checks import overridden
+from lbdns.config.checks.sight_memo import BalancersByName
 from lbdns.config.checks.wildcards import Balancers, check_wildcards
 from lbdns.config.yaml.objects import Objects
-from lbdns.config.yaml.source import Placed
 from lbdns.dns.codes import TYPE_CNAME
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
@@ -27,10 +29,9 @@ from lbdns.model.view_content import displaces_balancer, displaces_records
 from lbdns.model.view_names import EVERY_VIEW, PUBLIC, VIEW, VIEW_SIGN
 from lbdns.model.views import ViewSettings
 
+_IS_PLAIN: Final = attrgetter("is_plain")
 ZoneKey = tuple[bytes, str]
 """A zone's apex, and the view that it is of."""
-BalancersByName = dict[bytes, dict[str, Placed[LoadBalancer]]]
-"""Enabled load balancers by name (wire, lower case) and type."""
 
 
 def zone_key(text: str) -> ZoneKey:
@@ -68,6 +69,9 @@ def enabled_balancers(
 ) -> dict[str, BalancersByName]:
     """Return the load balancers that exist, by view, name and type."""
     private = private_views(views or {})
+    checked = memo.of_all(objects.load_balancers)
+    if all(map(_IS_PLAIN, checked)) and not objects.overrides:
+        return {EVERY_VIEW: memo.sights.balancers(objects.load_balancers, checked)}
     found: dict[str, BalancersByName] = {EVERY_VIEW: {}}
     for placed in (*objects.load_balancers, *overridden(objects)):
         one = placed.item
@@ -88,11 +92,11 @@ def sights_of(
     overlays; `views`: those that are declared, None where they are not known."""
     balancers = enabled_balancers(objects, memo, views)
     everybody = balancers.pop(EVERY_VIEW)
-    names = _address_names(everybody)
+    names = memo.sights.names if everybody is memo.sights.seen else _address_names(everybody)
     of_view: dict[str, dict[bytes, ZoneDraft]] = {EVERY_VIEW: {}}
     for (apex, view), draft in drafts.items():
         of_view.setdefault(view, {})[apex] = draft
-    zones = {apex: ZoneIndex(draft, names) for apex, draft in of_view.pop(EVERY_VIEW).items()}
+    zones = {apex: memo.sights.index(draft, names) for apex, draft in of_view.pop(EVERY_VIEW).items()}
     found = {EVERY_VIEW: Sight(EVERY_VIEW, zones, everybody)}
     for view in dict.fromkeys((*of_view, *balancers)):
         if views is not None and view != PUBLIC and view not in views:
@@ -160,10 +164,10 @@ def _laid_over(zone: ZoneDraft, overlay: ZoneDraft | None, balanced: Iterable[by
     return ZoneDraft(zone.apex, file, {name: one for name, one in nodes.items() if one}, [], lines, lost, view)
 
 
-def check_sights(sights: Sights, is_complete: bool) -> Iterator[Problem]:
+def check_sights(sights: Sights, is_complete: bool, memo: CheckMemo) -> Iterator[Problem]:
     """Yield what is wrong with each zone as each view sees it. `is_complete`: there are no more zones."""
     everybody = sights[EVERY_VIEW]
-    found = {apex: tuple(check_zone(index)) for apex, index in everybody.zones.items()}
+    found = memo.sights.problems(everybody.zones)
     kept = tuple(check_wildcards(everybody.zones, everybody.balancers)) if is_complete else ()
     for problems in (*found.values(), kept):
         yield from problems

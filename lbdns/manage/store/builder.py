@@ -6,11 +6,12 @@ import operator
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Any
+from itertools import chain, compress
+from typing import Any, Final, NamedTuple
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import ALERTING, BALANCING, REFERRED, Kind
+from lbdns.base.memo import ByObject
 from lbdns.base.words import STORED
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.references import check_references
@@ -25,7 +26,7 @@ from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.edit import unique_key
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.making import destinations_by_tokens, has_foreign_part, pools_by_tokens
-from lbdns.manage.store.private_balancers import is_misnamed, is_unplaced
+from lbdns.manage.store.private_balancers import is_misnamed, is_open, is_unplaced
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.unreadable import Unreadable, set_aside
 from lbdns.manage.store.zones.zone_bodies import by_view, is_secondary, problem_at, zone_draft
@@ -51,14 +52,33 @@ class _Drafted:
     is_foreign: bool
 
 
+class _Model(NamedTuple):
+    """An item as it was read, its name, and whether it may be such that nobody could ask for it."""
+
+    placed: Placed[Any]
+    name: str
+    is_open: bool
+
+
+_PLACED: Final = operator.attrgetter("placed")
+_NAME: Final = operator.attrgetter("name")
+_IS_OPEN: Final = operator.attrgetter("is_open")
+_SOURCE: Final = operator.attrgetter("source")
+
+
+def _model(item: Item, state: State, problems: list[Problem] | None = None) -> _Model:
+    """Read an item; what is wrong with it goes into `problems`."""
+    return _Model(placed_of(item, state, problems), item.name, is_open(item))
+
+
 class Builder:
     """Reads states one after another; keeps the models and zones of the last one."""
 
     def __init__(self, account_id: str = "") -> None:
         """Begin with nothing; `account_id` goes into every configuration."""
         self._account_id = account_id
-        self._names: dict[Kind, dict[str, str]] = {kind: {} for kind in REFERRED}
-        self._placed: dict[str, tuple[Item, Placed[Any]]] = {}
+        self._referred: dict[Kind, Items] = {kind: {} for kind in REFERRED}
+        self._models: ByObject[_Model] = ByObject()  # by the items that they are of
         self._drafted: dict[str, dict[str, _Drafted]] = {}  # by a zone's id: it under "", and by view what that sees
         self._opened: dict[str, tuple[Placed[Any], Placed[Any]]] = {}  # as stored, as served to the private views
         self._memo = CheckMemo()
@@ -73,7 +93,7 @@ class Builder:
     def forget(self) -> None:
         """Read every object anew: references that led nowhere may lead somewhere."""
         with self._busy:
-            self._placed = {}
+            self._models.clear()
 
     def sift(self, state: State) -> State:
         """Return a state as it was stored, with what cannot be read set aside.
@@ -90,16 +110,17 @@ class Builder:
 
     def _refused_objects(self, state: State) -> Iterator[tuple[Item, Sequence[str]]]:
         for kind in BALANCING:
-            for id, item in state.all(kind).items():
+            for item in state.all(kind).values():
                 problems: list[Problem] = []
                 try:
-                    self._placed[id] = item, placed_of(item, state, problems)
+                    model = _model(item, state, problems)
                 except Exception as error:  # whatever a body may hold, it is told and not raised
                     yield item, (f"lbdns failed on it: {error!r}",)
+                    continue
+                if problems:
+                    yield item, [f"{one.path}: {one.message}" for one in problems]
                 else:
-                    if problems:
-                        del self._placed[id]
-                        yield item, [f"{one.path}: {one.message}" for one in problems]
+                    self._models.keep(item, model)
 
     def _refused_zones(self, state: State) -> Iterator[tuple[Item, Sequence[str]]]:
         for id, item in state.all(Kind.ZONE).items():
@@ -119,10 +140,11 @@ class Builder:
         objects = Objects()
         apart = Objects(declared=objects.declared)  # the load balancers that nobody could ask for
         private = private_views(settings.views)
-        placed = self._objects(state, objects, apart, bool(private), mended or {})
+        with self._models.round():
+            self._objects(state, objects, apart, bool(private), mended or {})
         by_zone = {id: self._zones(item, state) for id, item in state.all(Kind.ZONE).items()}
         drafted = [one for of_zone in by_zone.values() for one in of_zone.values()]
-        self._placed, self._drafted = placed, by_zone
+        self._drafted = by_zone
         keyed = {(one.draft.apex, one.draft.view): one for one in drafted}
         examined = examine_objects(
             settings,
@@ -137,7 +159,7 @@ class Builder:
         warnings = *_located(examined.warnings, places), *_unanswered(apart), *_public(state, objects, private)
         configuration = None
         if not errors and mended is None and examined.configuration is not None:
-            pool_ids = {item.name: id for id, item in state.all(Kind.POOL).items()}
+            pool_ids = dict(zip(objects.pools, state.all(Kind.POOL), strict=True))
             configuration = replace(
                 examined.configuration,
                 pool_ids=pool_ids,
@@ -152,42 +174,50 @@ class Builder:
 
     def _objects(
         self, state: State, objects: Objects, apart: Objects, opens: bool, mended: Mapping[str, Placed[Any]]
-    ) -> dict[str, tuple[Item, Placed[Any]]]:
+    ) -> None:
         """Sort the objects of a state into `objects`, and into `apart` those that nobody could ask for.
 
         `opens`: there is a view that serves private load balancers.
         """
-        kept: dict[str, tuple[Item, Placed[Any]]] = {}
-        opened: dict[str, tuple[Placed[Any], Placed[Any]]] = {}
+        self._opened, opened = {}, self._opened
         for kind in BALANCING:
-            for id, item in state.all(kind).items():
-                placed = mended.get(id) or self._model(item, state)
-                kept[id] = item, placed
-                if kind.is_keyed:
-                    objects.declared[kind.section][item.name] = placed.source
-                    objects.keyed[kind][item.name] = placed
-                elif kind is not Kind.LOAD_BALANCER:
-                    objects.listed(kind).append(placed)
-                elif not is_unplaced(item, state):
-                    objects.load_balancers.append(placed)
-                elif opens and not is_misnamed(item.name):
-                    opened[id] = self._as_private(id, placed)
-                    objects.load_balancers.append(opened[id][1])
-                else:
-                    apart.load_balancers.append(placed)
-        self._opened = opened
-        return kept
+            items = state.all(kind)
+            models = self._models.of_all([*items.values()], lambda item: _model(item, state))
+            if mended:
+                models = [
+                    model._replace(placed=mended.get(id, model.placed)) for id, model in zip(items, models, strict=True)
+                ]
+            placed = [*map(_PLACED, models)]
+            if kind.is_keyed:
+                names = [*map(_NAME, models)]
+                objects.declared[kind.section].update(zip(names, map(_SOURCE, placed), strict=True))
+                objects.keyed[kind].update(zip(names, placed, strict=True))
+            elif kind is Kind.LOAD_BALANCER and any(map(_IS_OPEN, models)):
+                self._sort_balancers(state, objects, apart, opens, zip(items.values(), placed, strict=True), opened)
+            else:
+                objects.listed(kind).extend(placed)
 
-    def _as_private(self, id: str, placed: Placed[Any]) -> tuple[Placed[Any], Placed[Any]]:
-        """Return an object as it is stored, and as one that is served to the private views."""
-        before = self._opened.get(id)
-        if before is not None and before[0] is placed:
-            return before
-        return placed, replace(placed, item=placed.item.model_copy(update={"on_ramps": ()}))
-
-    def _model(self, item: Item, state: State) -> Placed[Any]:
-        before = self._placed.get(item.id)
-        return before[1] if before is not None and before[0] is item else placed_of(item, state)
+    def _sort_balancers(
+        self,
+        state: State,
+        objects: Objects,
+        apart: Objects,
+        opens: bool,
+        balancers: Iterable[tuple[Item, Placed[Any]]],
+        opened: Mapping[str, tuple[Placed[Any], Placed[Any]]],
+    ) -> None:
+        """Sort load balancers of which some may be such that nobody could ask for them; `opened`: those of before."""
+        for item, placed in balancers:
+            if not is_unplaced(item, state):
+                objects.load_balancers.append(placed)
+            elif opens and not is_misnamed(item.name):
+                before = opened.get(item.id)
+                if before is None or before[0] is not placed:
+                    before = placed, replace(placed, item=placed.item.model_copy(update={"on_ramps": ()}))
+                self._opened[item.id] = before
+                objects.load_balancers.append(before[1])
+            else:
+                apart.load_balancers.append(placed)
 
     def _zones(self, item: Item, state: State, lost: dict[str, str] | None = None) -> dict[str, _Drafted]:
         """Return a zone, and by view what each sees otherwise in it; what is unchanged is what it was."""
@@ -209,16 +239,13 @@ class Builder:
 
     def _follow_names(self, state: State) -> None:
         """Forget every model where an object that others refer to has another name than before."""
-        names = {
-            kind: {id: item.name for id, item in state.all(kind).items()}
-            for kind in REFERRED
-            if any(state.all(user) for user in kind.users)
-        }
-        for kind, before in self._names.items():
-            now = names.get(kind, {})
-            if any(now.get(id, name) != name for id, name in before.items()):
-                self._placed = {}
-        self._names = names
+        referred = {kind: state.all(kind) for kind in REFERRED if any(state.all(user) for user in kind.users)}
+        for kind, before in self._referred.items():
+            now = referred.get(kind, {})
+            others = compress(now.values(), map(operator.is_not, now.values(), map(before.get, now)))
+            if any(item.id in before and before[item.id].name != item.name for item in others):
+                self._models.clear()
+        self._referred = referred
 
 
 def _without_primaries(state: State) -> Iterator[UnreadyZone]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
+from operator import attrgetter
 from typing import Final
 
 from lbdns.base.errors import Problem
@@ -60,6 +61,9 @@ def out_of_reach(item: Item, networks: ProbeNetworks) -> Iterator[tuple[str, tup
             yield f"{refused_words(address, is_local=False)}; its probes will fail", ("origins", index, "address")
 
 
+_IS_LOCAL: Final = attrgetter("is_local")
+
+
 def has_foreign_part(zone: Item, records: Items) -> bool:
     """Tell whether a token had a hand in a zone or one of its records."""
     return not zone.is_local or not all(record.is_local for record in records.values())
@@ -68,6 +72,8 @@ def has_foreign_part(zone: Item, records: Items) -> bool:
 def pools_by_tokens(state: State, has_foreign_zones: bool) -> frozenset[str]:
     """Return the names of the pools that a token had a hand in: in the pool, its monitor, its group or one of that, or
     in where its hostnames lead. `has_foreign_zones`: a token had a hand in one of the zones."""
+    if not has_foreign_zones and all(all(map(_IS_LOCAL, state.all(kind).values())) for kind in BALANCING):
+        return frozenset()
     by_tokens: set[str] = set()
     for kind in BALANCING:  # in the order of reference
         if kind in PROBING:

@@ -6,60 +6,24 @@ with a memo is the same, byte for byte, as one compiled without.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import is_
 from typing import Final
 
 from lbdns.base.memo import ByObject
-from lbdns.dns.zone import Zone
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.snapshot.compile.balancer_rows import BalancerRow
-from lbdns.snapshot.compile.flat_rows import Flat
+from lbdns.snapshot.compile.name_columns import NameColumns
 from lbdns.snapshot.compile.place_classes import PlaceIndex
 from lbdns.snapshot.compile.pool_rows import PoolRow
 from lbdns.snapshot.compile.rule_memo import RuleMemo
+from lbdns.snapshot.compile.steering_columns import Steering
 from lbdns.snapshot.compile.tries import Tries
-from lbdns.snapshot.compile.view_zones import DirectoryRow, ViewedMemo
-from lbdns.snapshot.compile.zone_columns import Placed
+from lbdns.snapshot.compile.view_zones import ViewedMemo
 from lbdns.steering.policies.context import PlanParts, Site
 
 ROWS_BYTES_MAX: Final = 128_000_000
 """Rows of load balancers, and what their plans share, beyond so many bytes are made anew each time."""
-
-
-class NameColumns:
-    """The columns that zones fill, and what they were filled from."""
-
-    def __init__(
-        self,
-        zones: Sequence[Zone],
-        placed: Sequence[Placed],
-        directories: Sequence[DirectoryRow] | None,
-        texts: dict[bytes, int],
-        flats: Mapping[int, Flat],
-        columns: dict[str, memoryview],
-    ) -> None:
-        """Keep columns by what they rest on; `texts`: the offsets in the blob before the zones filled it."""
-        self._zones = zones
-        self._placed = placed
-        self._directories = directories
-        self._texts = texts
-        self._flats = flats
-        self.columns = columns
-
-    def rests_on(
-        self,
-        zones: Sequence[Zone],
-        placed: Sequence[Placed],
-        directories: Sequence[DirectoryRow] | None,
-        texts: dict[bytes, int],
-        flats: Mapping[int, Flat],
-    ) -> bool:
-        """Return whether the columns are what these would give."""
-        same_zones = len(zones) == len(self._zones) and all(map(is_, zones, self._zones))
-        same_places = same_zones and directories == self._directories and placed == self._placed
-        return same_places and texts == self._texts and flats == self._flats
 
 
 class CompileMemo:
@@ -74,6 +38,7 @@ class CompileMemo:
         self.tries = Tries()
         self.parts = PlanParts(self._has_room)
         self.names: NameColumns | None = None
+        self.steering: Steering | None = None
         self._rows_bytes = 0
         self._place: tuple[Site, PlaceIndex] | None = None
 
@@ -92,8 +57,10 @@ class CompileMemo:
         self.tries = tries
 
     def take_mapped(self, snapshot: Snapshot) -> None:
-        """Have the name columns of the last compile where its snapshot has them mapped, not in this process's memory as
+        """Have the columns of the last compile where its snapshot has them mapped, not in this process's memory as
         well."""
+        if self.steering is not None:
+            self.steering = self.steering.mapped(snapshot)
         if self.names is not None:
             self.names.columns = {name: snapshot.columns[name] for name in self.names.columns}
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.progress import STEP, report
-from lbdns.dns.zone import RRset, Zone
+from lbdns.dns.zone import RRset
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import empty_columns
 from lbdns.mapped.snapshot_file import (
@@ -28,7 +28,6 @@ from lbdns.mapped.snapshot_file import (
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.dnstap_settings import tapped_share
-from lbdns.model.pool import Pool
 from lbdns.model.sample_settings import sample_row
 from lbdns.model.settings import Settings
 from lbdns.model.tls_settings import tls_row
@@ -38,44 +37,29 @@ from lbdns.places.place import Place
 from lbdns.places.pops import pop_place, region_at
 from lbdns.snapshot.compile.access_rows import access_rows
 from lbdns.snapshot.compile.balancer_rows import BalancerRow, PlannedRow, balancer_row
-from lbdns.snapshot.compile.compile_memo import CompileMemo, NameColumns
-from lbdns.snapshot.compile.flat_rows import FLAT_COLUMNS, NO_FLATS, Flat
+from lbdns.snapshot.compile.compile_memo import CompileMemo
+from lbdns.snapshot.compile.flat_rows import NO_FLATS
 from lbdns.snapshot.compile.guard_columns import append_askers, append_guards
+from lbdns.snapshot.compile.name_columns import compile_names
 from lbdns.snapshot.compile.place_classes import PlaceClasses, PlaceIndex, place_index
-from lbdns.snapshot.compile.pool_rows import PoolRow, append_pool, pool_row
+from lbdns.snapshot.compile.pool_rows import append_pool, pool_row
 from lbdns.snapshot.compile.row_numbers import Numbering, RowNumbers, append_rows
 from lbdns.snapshot.compile.rule_columns import RuleColumns
-from lbdns.snapshot.compile.signed_rows import SIGNED_COLUMNS
 from lbdns.snapshot.compile.signed_zones import SnapshotSigning, stand
+from lbdns.snapshot.compile.steering_columns import Steering, SteeringBasis, basis_of, own_columns
+from lbdns.snapshot.compile.steering_patch import patched
 from lbdns.snapshot.compile.transferred_zones import CompiledZones, TransferredZones, ZoneTransfers
 from lbdns.snapshot.compile.tries import Tries
 from lbdns.snapshot.compile.variant_rows import VariantRows
 from lbdns.snapshot.compile.view_columns import append_views, key_rows, listener_rows
-from lbdns.snapshot.compile.view_zones import DirectoryRow, ViewedZones
-from lbdns.snapshot.compile.zone_columns import BY_NAME, Placed, compile_zones
+from lbdns.snapshot.compile.view_zones import ViewedZones
+from lbdns.snapshot.compile.zone_columns import BY_NAME, Placed
 from lbdns.snapshot.slots import Slots, rule_keys
 from lbdns.steering.kernel.numbers import LB_GIVES_CNAME, LB_VARIES, NO_RULES, SELECT_SET
 from lbdns.steering.policies.context import Context, Site
 from lbdns.steering.policies.plan import Candidates
 from lbdns.steering.policies.what_steers import steered_of
 from lbdns.steering.rules.address_ranges import Lists
-
-NAME_COLUMNS = (
-    "table",
-    "name_row",
-    "rrset_type",
-    "rrset_ttl",
-    "rrset_rdata_start",
-    "rrset_rdata_count",
-    "rdata_offset",
-    "rdata_length",
-    "zone_apex",
-    "public_zones",
-    *SIGNED_COLUMNS,
-    *FLAT_COLUMNS,
-    "blob",
-)
-"""What the zones fill, the blob among it: they come last."""
 
 Columns = dict[str, "array[int]"]
 
@@ -113,33 +97,20 @@ def compile_snapshot(
     memo = memo or CompileMemo()
     site = site_of(configuration.settings)
     index = place_index(geodata.tree)
-    columns = empty_columns()
-    blob = Blob(columns["blob"])
-    with memo.compiling(site, index) as tries:
-        pools = [_pool_row(pool, memo) for pool in configuration.pools.values()]
-        for row in pools:
-            append_pool(columns, blob, row, slots)
-        numbering = Numbering(columns, pools, PlaceClasses(columns, index, site.place, tries))
-        context = Context(site, index.units, configuration.pools, memo.parts, numbering.classes.has_many_partitions)
-        compiler = _Compiler(columns, blob, slots, context, numbering, memo)
-        viewed = memo.views.see(configuration)
-        placed = compiler.append_all(configuration, viewed)
-        compiler.append_rules(tries, index, geodata, configuration.settings.networks)
-        append_views(columns, configuration.settings.views, configuration.settings.trusted_resolvers, tries)
-        append_guards(columns, configuration.settings, cookie_secrets, tries)
-        zones = viewed.zones if viewed else (*configuration.zones, *(one.zone for one in configuration.unready))
-        append_askers(columns, (zone.apex for zone in zones), configuration.transfer_policies, tries)
-        tries.finish()
+    viewed = memo.views.see(configuration)
+    zones = viewed.zones if viewed else (*configuration.zones, *(one.zone for one in configuration.unready))
+    basis = basis_of(configuration, site, index, slots, viewed, zones, cookie_secrets)
+    steering = _steering(configuration, geodata, basis, memo)
     if signing is not None:
-        families = {row.name: row.families for row in pools}
-        zones = signing.sign(zones, stand(zones, placed, compiler.balancers, families, signing.apexes))
+        standing = stand(zones, steering.placed, steering.balancers, steering.families, signing.apexes)
+        zones = signing.sign(zones, standing)
     meta: dict[str, Any] = {
         "generation": generation,
         "layout_id": layout_id,
         "pop": site.code,
         "region": site.region,
         "place": [site.place.country, site.place.subdivision, site.place.latitude, site.place.longitude],
-        "load_balancers": sum(one.enabled for one in configuration.load_balancers),
+        "load_balancers": len(basis.balancers),
         "pools": len(configuration.pools),
         "zones": len(configuration.zones),
         KEYS: key_rows(configuration),
@@ -155,27 +126,64 @@ def compile_snapshot(
     rows = viewed.rows if viewed else None
     if transfers is not None:
         seal = _unsealed if signing is None else partial(signing.seal, zones)
-        steering = partial(_without_names, columns, tries, meta)
-        transferred = transfers.settle(CompiledZones(zones, placed, rows, steering, seal))
+        without_names = partial(_without_names, steering, meta)
+        transferred = transfers.settle(CompiledZones(zones, steering.placed, rows, without_names, seal))
         zones = tuple(transferred.zones)
-    names = _compile_names(columns, blob, zones, placed, rows, transferred.flats, memo)
+    known, memo.names = memo.names, None  # not kept beside those that take its place
+    memo.names = compile_names(steering.blob, steering.texts, zones, steering.placed, rows, transferred.flats, known)
     signed_here = [(one.apex, one.signed) for one in zones if one.signed and not one.signed.is_elsewhere]
     meta |= {
         **transferred.meta,
         RENEWAL: min((one.renewal_s for _, one in signed_here), default=0),
         SIGNED: [(apex.hex(), one.keys_digest, one.ttl_max_s) for apex, one in signed_here],
     }
+    return Snapshot({**_beside_names(steering), **memo.names.columns}, meta)
+
+
+def _steering(configuration: Configuration, geodata: Geodata, basis: SteeringBasis, memo: CompileMemo) -> Steering:
+    """Return the columns of steering: those of the last compile, altered where little is another."""
+    known = memo.steering
+    if known is not None and basis.is_same(known.basis):
+        return known
+    memo.steering = patched(known, basis, configuration.pools, memo) if known is not None else None
+    if memo.steering is None:
+        memo.steering = _compile_steering(configuration, geodata, basis, memo)
+    return memo.steering
+
+
+def _compile_steering(
+    configuration: Configuration, geodata: Geodata, basis: SteeringBasis, memo: CompileMemo
+) -> Steering:
+    site, index, slots, settings = basis.site, basis.index, basis.slots, basis.settings
+    columns = empty_columns()
+    blob = Blob(columns["blob"])
+    with memo.compiling(site, index) as tries:
+        pools = memo.pools.of_all(basis.pools, pool_row)
+        for row in pools:
+            append_pool(columns, blob, row, slots)
+        numbering = Numbering(columns, pools, PlaceClasses(columns, index, site.place, tries))
+        context = Context(site, index.units, configuration.pools, memo.parts, numbering.classes.has_many_partitions)
+        compiler = _Compiler(columns, blob, slots, context, numbering, memo)
+        placed = compiler.append_all(configuration, basis.viewed)
+        compiler.append_rules(tries, index, geodata, settings.networks)
+        append_views(columns, settings.views, settings.trusted_resolvers, tries)
+        append_guards(columns, settings, basis.secrets, tries)
+        append_askers(columns, basis.apexes[1], basis.policies, tries)
+        tries.finish()
     columns["nsid"].frombytes(site.code.encode())
     finished = {name: memoryview(column).toreadonly() for name, column in columns.items()}
-    return Snapshot({**finished, **_trie_columns(tries), **names}, meta)
-
-
-def _pool_row(pool: Pool, memo: CompileMemo) -> PoolRow:
-    row = memo.pools.find(pool)
-    if row is None:
-        row = pool_row(pool)
-        memo.pools.keep(pool, row)
-    return row
+    return Steering(
+        basis,
+        own_columns(finished),
+        tries,
+        finished["blob"],
+        blob.offsets(),
+        placed,
+        compiler.balancers,
+        {row.name: row.families for row in pools},
+        frozenset(row.name for row in pools if row.gives_cname),
+        any(one.has_rules for one in basis.balancers),
+    )
 
 
 def _trie_columns(tries: Tries) -> dict[str, memoryview]:
@@ -190,31 +198,15 @@ def _unsealed(zone: int, rrsets: Sequence[RRset], kept: Sequence[RRset]) -> Sequ
     return rrsets
 
 
-def _without_names(columns: Columns, tries: Tries, meta: dict[str, Any]) -> Snapshot:
-    """Return a snapshot of what is compiled before names are: the blob, which these go on filling, is copied."""
-    unfilled = empty_columns()
-    own = {name: memoryview(column) for name, column in columns.items() if name not in NAME_COLUMNS and len(column)}
-    columns_now = {name: memoryview(column) for name, column in unfilled.items()}
-    return Snapshot({**columns_now, **own, **_trie_columns(tries), "blob": memoryview(bytes(columns["blob"]))}, meta)
+def _without_names(steering: Steering, meta: dict[str, Any]) -> Snapshot:
+    """Return a snapshot of what is compiled before names are."""
+    return Snapshot({**_beside_names(steering), "blob": steering.blob}, meta)
 
 
-def _compile_names(
-    columns: Columns,
-    blob: Blob,
-    zones: Sequence[Zone],
-    placed: list[Placed],
-    directories: Sequence[DirectoryRow] | None,
-    flats: Mapping[int, Flat],
-    memo: CompileMemo,
-) -> Mapping[str, memoryview]:
-    """Return NAME_COLUMNS: those of the last compile where they would be the same."""
-    texts = blob.offsets()
-    if memo.names is None or not memo.names.rests_on(zones, placed, directories, texts, flats):
-        memo.names = None  # not kept beside those that take its place
-        compile_zones(columns, blob, zones, placed, directories, flats)
-        filled = {name: memoryview(columns[name]).toreadonly() for name in NAME_COLUMNS}
-        memo.names = NameColumns(zones, placed, directories, texts, flats, filled)
-    return memo.names.columns
+def _beside_names(steering: Steering) -> dict[str, memoryview]:
+    """Return all columns; those of names have no rows."""
+    unfilled = {name: memoryview(column) for name, column in empty_columns().items()}
+    return {**unfilled, **steering.columns, **_trie_columns(steering.tries)}
 
 
 class _Compiler:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request, Response
 
-from lbdns.base.errors import OWNER_NAMES, ConfigError, Problem
+from lbdns.base.errors import OWNER_NAMES, ConfigError, Problem, problems_about
 from lbdns.base.kinds import Kind
 from lbdns.base.repeats import gathered
 from lbdns.base.words import OWN_PATH
@@ -237,10 +237,10 @@ async def import_whole_zone(
     after = site.state.get(Kind.ZONE, zone.id) or zone
     written = {change.item.id for change in done.changes}
     names = {change.item.name for change in done.changes if change.item.kind is Kind.RECORD}
-    about = [*noted]
-    for one in done.warnings:
-        if (len(one.at) > 1 and one.at[1] in {*written, after.label}) or one.is_about(OWNER_NAMES, names):
-            about.append(one)
+    written |= {after.label}
+    at_written = {id(one) for one in done.warnings if len(one.at) > 1 and one.at[1] in written}
+    at_written |= {*map(id, problems_about(done.warnings, (OWNER_NAMES,), names))}
+    about = [*noted, *(one for one in done.warnings if id(one) in at_written)]
     messages = warnings(gathered(about)[:MESSAGES_MAX])
     if dry_run:
         return planned(done, before, messages)

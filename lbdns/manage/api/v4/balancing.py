@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from lbdns.base.errors import OWNER_NAMES, Problem
+from lbdns.base.errors import OWNER_NAMES, Problem, problems_about
 from lbdns.base.kept_problems import KeptProblems
 from lbdns.base.kinds import KEYED, LOAD_BALANCING, Kind
 from lbdns.base.lasting_ids import ID_DIGITS
@@ -181,7 +181,7 @@ class ObjectWriter(NamedTuple):
             return steps if steps and steps[0] in (body or {}) else None
 
         sections = (self.kind.section, OWNER_NAMES) if self.kind is Kind.LOAD_BALANCER else (self.kind.section,)
-        found = (one for one in done.warnings if any(one.is_about(section, names) for section in sections))
+        found = problems_about(done.warnings, sections, names)
         # Lines of what is stored count records.
         return warnings(gathered(replace(one, line=0) for one in found)[:MESSAGES_MAX], sent)
 

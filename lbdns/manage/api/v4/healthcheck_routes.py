@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from lbdns.base.errors import ConfigError, LbdnsError, Problem
+from lbdns.base.errors import ConfigError, LbdnsError, Problem, problems_about
 from lbdns.base.kinds import Kind
 from lbdns.base.words import OBJECTS_PER_PAGE_MAX, Health
 from lbdns.manage.api.frame.admission import belongs_to
@@ -227,7 +227,7 @@ async def _written(
 def _messages(done: Done[Item]) -> list[ReplyMessage]:
     """Return the warnings about a health check that was written: its pool and its monitor have one name."""
     sections = (Kind.POOL.section, Kind.MONITOR.section)
-    about = [one for one in done.warnings if any(one.is_about(section, {done.result.name}) for section in sections)]
+    about = problems_about(done.warnings, sections, {done.result.name})
     return warnings(about[:MESSAGES_MAX], pointing)
 
 

@@ -10,12 +10,12 @@ A client that writes a record of the zone's own name servers knows it from then 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi import Request, Response
 
-from lbdns.base.errors import OWNER_NAMES, ConfigError, Problem
+from lbdns.base.errors import OWNER_NAMES, ConfigError, Problem, problems_about
 from lbdns.base.kinds import Kind
 from lbdns.base.words import STORED
 from lbdns.manage.api.frame.api_errors import no_record, point_by, several
@@ -204,11 +204,12 @@ def _as_clients_write_it(body: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in body.items() if key != NAME_SERVER}
 
 
-def _about(found: Iterable[Problem], names: set[str], state: State) -> list[Problem]:
-    def is_about(problem: Problem) -> bool:
-        record = state.get(Kind.RECORD, str(problem.at[1])) if problem.at[:1] == ("records",) else None
-        return (record is not None and record.name in names) or any(
-            problem.is_about(section, names) for section in (Kind.LOAD_BALANCER.section, OWNER_NAMES)
-        )
-
-    return [one for one in found if is_about(one)]
+def _about(found: Sequence[Problem], names: set[str], state: State) -> list[Problem]:
+    """Return the problems of records and load balancers of some names, in their order."""
+    about = {*map(id, problems_about(found, (Kind.LOAD_BALANCER.section, OWNER_NAMES), names))}
+    for one in found:
+        if one.at[:1] == ("records",):
+            record = state.get(Kind.RECORD, str(one.at[1]))
+            if record is not None and record.name in names:
+                about.add(id(one))
+    return [one for one in found if id(one) in about] if about else []

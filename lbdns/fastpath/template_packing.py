@@ -1,0 +1,72 @@
+"""Templates as they lie in a snapshot, as layout.py says: little-endian."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from functools import lru_cache
+
+from lbdns.answer.match import Match
+from lbdns.answer.render import Template, render_template
+from lbdns.answer.reply import ASKED, Answer, Records
+from lbdns.dns.codes import FLAG_AA, FLAG_TC, UDP_BYTES_MAX
+from lbdns.fastpath.layout import (
+    NO_TEMPLATE,
+    RELOCATION_BIAS,
+    SIGNED_BY_ROW,
+    TEMPLATE_CHOICE,
+    TEMPLATE_LONG,
+    TEMPLATE_STEERS,
+)
+
+PLAIN_KEPT = 512  # of their templates, 355 octets each, from snapshot to snapshot: of small zones all
+HEAD = struct.Struct("<9HI")
+STEERS_TAIL = struct.Struct("<IIIH")
+RELOCATION = struct.Struct("<HH")
+PAIR = struct.Struct("<II")
+
+
+def pack_template(template: Template, steers: tuple[Match, int] | None, is_long: bool, signed: int) -> bytes:
+    """Return a template as it lies in the snapshot.
+
+    `steers`: the balancer that follows, and the template without; `is_long`: of a chain that may be cut short where
+    others stand before it; `signed`: the template with signatures.
+    """
+    truncates = TEMPLATE_LONG if is_long else 0
+    if len(template.body) > UDP_BYTES_MAX:
+        if template.least <= UDP_BYTES_MAX:
+            template = template.without_optional()
+        else:
+            template, truncates = template.truncated(), truncates | FLAG_TC
+    flags = (FLAG_AA if template.is_authoritative else 0) | template.rcode | (TEMPLATE_STEERS if steers else 0)
+    parts = [
+        HEAD.pack(
+            len(template.body),
+            flags | truncates,
+            *template.counts,
+            len(template.pointers),
+            template.ttl_at,
+            template.least,
+            template.optional,
+            signed,
+        )
+    ]
+    if steers:
+        match, none = steers
+        parts.append(STEERS_TAIL.pack(match.load_balancer, none, match.entry, match.family))
+    parts += [RELOCATION.pack(position, target + RELOCATION_BIAS) for position, target in template.pointers]
+    return b"".join(parts) + template.body
+
+
+@lru_cache(maxsize=PLAIN_KEPT)
+def plain_template(rtype: int, ttl: int, rdatas: tuple[bytes, ...]) -> bytes:
+    """Return the template of an answer that is one RRset, whatever its name is; from the snapshot before, as a rule."""
+    made = render_template(Answer(answer=[Records(ASKED, rtype, ttl, rdatas)]))
+    return pack_template(made, None, False, SIGNED_BY_ROW)
+
+
+def pack_choice(templates: Mapping[int, int], rest: int) -> bytes:
+    """Return a choice of templates by type; `rest`: that of all types that have none of their own."""
+    different = [PAIR.pack(rtype, template) for rtype, template in templates.items() if template != rest]
+    head = HEAD.pack(len(different) + 1, TEMPLATE_CHOICE, 0, 0, 0, 0, 0, 0, 0, NO_TEMPLATE)
+    return head + b"".join(different) + PAIR.pack(0, rest)

@@ -1,0 +1,169 @@
+"""The columns of steering altered where a pool or a load balancer is another, as long as no row moves.
+
+A load balancer's row may get another TTL, other flags and another policy's number; a pool's rows, and its endpoints',
+may say other addresses and weights. What moves rows or makes other lists is compiled anew, and so is everything where
+there are rules: what these come to rests on all that they refer to.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, compress, count
+from operator import attrgetter, is_not
+from typing import Final
+
+from lbdns.mapped.columns import COLUMNS
+from lbdns.model.balancer import LoadBalancer
+from lbdns.model.pool import Pool
+from lbdns.snapshot.compile.balancer_rows import BalancerRow, balancer_row
+from lbdns.snapshot.compile.compile_memo import CompileMemo
+from lbdns.snapshot.compile.pool_rows import ENDPOINT_PARTS, POOL_PARTS, PoolRow, pool_row
+from lbdns.snapshot.compile.steering_columns import Steering, SteeringBasis
+from lbdns.snapshot.slots import Slots
+from lbdns.steering.kernel.numbers import LB_APEX, LB_GIVES_CNAME, SELECT_SET
+from lbdns.steering.policies.context import Context
+
+PATCHED_MAX: Final = 1000
+"""Load balancers and pools that are others, beyond which all is compiled anew."""
+_KEYS: Final = attrgetter("keys")
+_TEXTS: Final = ("name", "names", "targets", "hashed", "hashed_as_fallback", "gives_cname")
+"""What a pool's row has beyond its own columns: with another, other rows are others."""
+
+
+def patched(steering: Steering, basis: SteeringBasis, pools: Mapping[str, Pool], memo: CompileMemo) -> Steering | None:
+    """Return the columns on another basis, altered where that is another; None where they are to be compiled anew.
+
+    What `memo` keeps is brought up to date where they are altered.
+    """
+    before = steering.basis
+    if not (basis.surrounds_alike(before) and basis.viewed is None):
+        return None
+    balancers, changed_pools = _positions(before.balancers, basis.balancers), _positions(before.pools, basis.pools)
+    if balancers is None or changed_pools is None or steering.has_rules:
+        return None
+    return _Patch(steering, basis, pools, memo).apply(balancers, changed_pools)
+
+
+def _positions(before: Sequence[object], now: Sequence[object]) -> list[int] | None:
+    """Return where two sequences have other objects; None where they are of other lengths, or differ too much."""
+    if len(before) != len(now):
+        return None
+    found = [*compress(count(), map(is_not, before, now))]
+    return found if len(found) <= PATCHED_MAX else None
+
+
+class _Patch:
+    """One change of columns: nothing is altered before all of it is known to be possible."""
+
+    def __init__(self, steering: Steering, basis: SteeringBasis, pools: Mapping[str, Pool], memo: CompileMemo) -> None:
+        self._steering = steering
+        self._basis = basis
+        self._memo = memo
+        self._context = Context(basis.site, basis.index.units, pools, memo.parts, lambda: False)
+        self._made: dict[str, array[int]] = {}
+
+    def apply(self, balancers: Sequence[int], pools: Sequence[int]) -> Steering | None:
+        """Return what comes of load balancers and pools that are others, by their positions."""
+        before, basis, memo = self._steering.basis, self._basis, self._memo
+        rows = {at: self._row(before.balancers[at], basis.balancers[at]) for at in balancers}
+        pool_rows = {at: self._pool_row(before.pools[at], basis.pools[at]) for at in pools}
+        if None in rows.values() or None in pool_rows.values() or not self._hold(pools, rows):
+            return None
+        for at, row in rows.items():
+            if row is not None:
+                self._put_balancer(at, row)
+                memo.balancers.drop(before.balancers[at])
+                memo.keep_row(basis.balancers[at], row)
+        families = dict(self._steering.families)
+        for at, one in pool_rows.items():
+            if one is not None:
+                self._put_pool(at, one)
+                memo.pools.drop(before.pools[at])
+                memo.pools.keep(basis.pools[at], one)
+                families[one.name] = one.families
+        self._put_slots()
+        made = {name: memoryview(column).toreadonly() for name, column in self._made.items()}
+        columns = {**self._steering.columns, **made}
+        return replace(self._steering, basis=basis, columns=columns, balancers=basis.balancers, families=families)
+
+    def _row(self, before: LoadBalancer, now: LoadBalancer) -> BalancerRow | None:
+        """Return the row of a load balancer, None where it is not that of before with another TTL or policy."""
+        known = self._memo.balancers.find(before)
+        if known is None or (before.label, before.type) != (now.label, now.type):
+            return None
+        row = balancer_row(now, self._context)
+        old, new = known.planned, row.planned
+        kept = old.select, old.lists, old.fallback_pool, old.is_sticky
+        if kept != (new.select, new.lists, new.fallback_pool, new.is_sticky) or old.cut is not new.cut:
+            return None
+        asks_partitions = row.reads.many_partitions is not None or known.reads.many_partitions is not None
+        if row.owner != known.owner or now.has_rules or new.select == SELECT_SET or asks_partitions:
+            return None
+        if not {name for name, _ in row.reads.pools} <= {name for name, _ in known.reads.pools}:
+            return None
+        return row._replace(planned=new._replace(lists=old.lists))
+
+    def _pool_row(self, before: Pool, now: Pool) -> PoolRow | None:
+        """Return the row of a pool, None where others change with it."""
+        known, made = self._memo.pools.find(before), pool_row(now)
+        if known is None or any(getattr(known, field) != getattr(made, field) for field in _TEXTS):
+            return None
+        return made
+
+    def _hold(self, pools: Sequence[int], planned: Collection[int]) -> bool:
+        """Whether all load balancers, but those that were planned just now, are planned as before, though some pools
+        are others."""
+        if not pools:
+            return True
+        readers = self._steering.readers(self._memo.balancers)
+        read = {at for pool in pools for at in readers.get(self._basis.pools[pool].name, ())}
+        plans = (self._memo.balancers.find(self._basis.balancers[at]) for at in read.difference(planned))
+        return all(plan is not None and plan.reads.hold(self._context) for plan in plans)
+
+    def _put_balancer(self, at: int, row: BalancerRow) -> None:
+        balancer, planned = self._basis.balancers[at], row.planned
+        asked = self._steering.cname_pools if balancer.type == "A" else frozenset()
+        is_apex = row.owner in self._basis.apexes[0]
+        gives_cname = bool(asked) and not is_apex and not asked.isdisjoint(balancer.pool_names())
+        flags = planned.flags | (LB_APEX if is_apex else 0) | (LB_GIVES_CNAME if gives_cname else 0)
+        for name, value in (("lb_flags", flags), ("lb_ttl", planned.ttl), ("lb_policy", planned.policy)):
+            self._column(name)[at] = value
+
+    def _put_pool(self, at: int, row: PoolRow) -> None:
+        start, offset = self._steering.columns["pool_endpoint_start"][at], 0
+        for first, rows, those in ((at, 1, POOL_PARTS), (start, len(row.keys), ENDPOINT_PARTS)):
+            for name, size in those:
+                part = array(COLUMNS[name])
+                part.frombytes(row.parts[offset : offset + rows * size])
+                offset += rows * size
+                width = size // part.itemsize
+                self._column(name)[first * width : first * width + len(part)] = part
+
+    def _put_slots(self) -> None:
+        """Have the slots that the rows lead to now."""
+        slots, before = self._basis.slots, self._steering.basis.slots
+        pools = self._basis.pools
+        keys = chain.from_iterable(map(_KEYS, self._memo.pools.of_all(pools, pool_row)))
+        if slots.pool is not before.pool:
+            self._put_all("pool_slot", map(slots.pool.__getitem__, [one.name for one in pools]))
+        if slots.endpoint is not before.endpoint or slots.pool is not before.pool:
+            self._put_all("endpoint_slot", map(slots.endpoint.__getitem__, keys))
+        if slots.load_balancer is not before.load_balancer:
+            self._put_all("lb_slot", map(_slot_of(slots), self._basis.balancers))
+
+    def _put_all(self, name: str, values: Iterable[int]) -> None:
+        self._made[name] = array(COLUMNS[name], values)
+
+    def _column(self, name: str) -> array[int]:
+        """Return a column to alter, a copy of what it was."""
+        found = self._made.get(name)
+        if found is None:
+            found = self._made[name] = array(COLUMNS[name])
+            found.frombytes(self._steering.columns[name].cast("B"))
+        return found
+
+
+def _slot_of(slots: Slots) -> Callable[[LoadBalancer], int]:
+    return lambda one: slots.load_balancer[one.label, one.type]

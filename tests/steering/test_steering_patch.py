@@ -1,0 +1,132 @@
+"""Columns that are altered where little is another are those of a compile that begins anew, byte for byte."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from lbdns.answer.serving_view import ServingView
+from lbdns.dns.zone import RRset
+from lbdns.fastpath.template_memo import TemplateMemo
+from lbdns.fastpath.templates import add_templates
+from lbdns.mapped.health_table import HealthTable
+from lbdns.model.configuration import Configuration
+from lbdns.places.geodata import Geodata
+from lbdns.snapshot.compile.compile_memo import CompileMemo
+from lbdns.snapshot.compile.compiler import compile_snapshot
+from lbdns.snapshot.slots import Slots, SlotsMemo
+from tests.steering.conftest import Toy
+from tests.steering.strategies import APEX, POPS, draw_configuration
+
+STEPS = 40
+Change = Callable[[Random, Configuration], Configuration]
+
+
+def change_ttl(chance: Random, before: Configuration) -> Configuration:
+    """Give one or two load balancers another TTL."""
+    balancers = list(before.load_balancers)
+    for _ in range(chance.randrange(1, 3)):
+        at = chance.randrange(len(balancers))
+        balancers[at] = balancers[at].model_copy(update={"ttl": chance.randrange(10, 90)})
+    return replace(before, load_balancers=tuple(balancers))
+
+
+def change_policy(chance: Random, before: Configuration) -> Configuration:
+    """Have a load balancer steer otherwise, or be sticky."""
+    at = chance.randrange(len(before.load_balancers))
+    update = chance.choice(
+        (
+            {"steering_policy": chance.choice(("off", "random", "geo", "proximity", ""))},
+            {"session_affinity": chance.choice(("none", "ip_cookie"))},
+        )
+    )
+    balancers = list(before.load_balancers)
+    balancers[at] = balancers[at].model_copy(update=update)
+    return replace(before, load_balancers=tuple(balancers))
+
+
+def change_endpoint(chance: Random, before: Configuration) -> Configuration:
+    """Give an endpoint another weight, address or port, or disable it."""
+    name = chance.choice(list(before.pools))
+    pool = before.pools[name]
+    at = chance.randrange(len(pool.origins))
+    update = chance.choice(
+        (
+            {"weight": chance.choice((0.0, 0.13, 0.87, 1.0))},
+            {"address": f"192.0.2.{chance.randrange(1, 250)}"},
+            {"port": chance.randrange(1, 9)},
+            {"enabled": chance.randrange(2) == 0},
+        )
+    )
+    origins = [one.model_copy(update=update) if index == at else one for index, one in enumerate(pool.origins)]
+    return replace(before, pools={**before.pools, name: pool.model_copy(update={"origins": tuple(origins)})})
+
+
+def change_pool(chance: Random, before: Configuration) -> Configuration:
+    """Enable or disable a pool, or put it somewhere else."""
+    name = chance.choice(list(before.pools))
+    update = chance.choice(
+        ({"enabled": chance.randrange(2) == 0}, {"latitude": chance.uniform(-80, 80), "longitude": 5.0})
+    )
+    return replace(before, pools={**before.pools, name: before.pools[name].model_copy(update=update)})
+
+
+def change_record(chance: Random, before: Configuration) -> Configuration:
+    """Give the zone another record, which may be an alias."""
+    owner = bytes((2, 97 + chance.randrange(26), 97)) + APEX
+    rdata = chance.choice(((1, chance.randbytes(4)), (15, b"\0\x0a" + b"\x03geo" + APEX), (5, b"\x03geo" + APEX)))
+    zone = before.zones[0]
+    fresh = replace(zone, rrsets=(*zone.rrsets[:3], RRset(owner, rdata[0], 60, (rdata[1],))))
+    return replace(before, zones=(fresh, *before.zones[1:]))
+
+
+CHANGES: tuple[Change, ...] = (
+    change_ttl,
+    change_ttl,
+    change_policy,
+    change_endpoint,
+    change_endpoint,
+    change_endpoint,
+    change_pool,
+    change_record,
+)
+
+
+def columns_of(
+    configuration: Configuration,
+    geodata: Geodata,
+    slots: Slots,
+    kept: CompileMemo,
+    templates: TemplateMemo,
+    table: HealthTable,
+) -> dict[str, bytes]:
+    snapshot = compile_snapshot(configuration, geodata, slots, 7, table.layout_id, kept)
+    snapshot = add_templates(snapshot, ServingView(snapshot, table), templates, kept.names)
+    return {"meta": json.dumps(snapshot.meta).encode(), **{name: bytes(one) for name, one in snapshot.columns.items()}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_altered_columns_are_those_that_are_compiled_anew(seed: int, toys: list[Toy], tmp_path: Path) -> None:
+    chance, table = Random(seed), HealthTable.create(tmp_path / "health.bin", 256, 256, layout_id=1)
+    configuration = draw_configuration(chance, chance.choice(POPS)[0])
+    balancers = tuple(one.without_rules() for one in configuration.load_balancers)
+    configuration = replace(configuration, load_balancers=balancers)
+    geodata, slots, slots_memo = chance.choice(toys)[1], Slots(), SlotsMemo()
+    kept, templates = CompileMemo(), TemplateMemo()
+    altered = 0
+    for _ in range(STEPS):
+        before = kept.steering
+        slots = slots.assign(configuration, slots_memo)
+        found = columns_of(configuration, geodata, slots, kept, templates, table)
+        wanted = columns_of(configuration, geodata, slots, CompileMemo(), TemplateMemo(), table)
+        assert [name for name in wanted if found[name] != wanted[name]] == []
+        assert kept.steering is not None
+        altered += before is not None and kept.steering is not before and kept.steering.placed is before.placed
+        configuration = chance.choice(CHANGES)(chance, configuration)
+    assert altered > STEPS // 5, "too little was altered to tell anything"
