@@ -78,10 +78,6 @@ class EndpointWorld:
         """Whether a machine's own way out is cut."""
         return self._cuts.get(machine, 0) > 0
 
-    def cut_changed_s(self, machine: str) -> float:
-        """Return since when (`now_s`) a machine's own way out is cut, or is not."""
-        return self._cut_changed_s.get(machine, LONG_AGO_S)
-
     def was_cut(self, machine: str, window_s: float) -> bool:
         """Whether a machine's own way out was cut at some time of the last `window_s`."""
         changed_s = self._cut_changed_s.get(machine)
