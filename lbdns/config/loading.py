@@ -412,14 +412,14 @@ class _Loading:
                 problems.extend(check_trust(self.settings, self.settings_source))
         for draft in self.drafts.values():
             problems.extend(draft.problems)
-        facts = Facts(self.settings, objects.pools, self.knows_settings, self.knows_views, self._signed, memo.families)
+        facts = Facts(self.settings, objects.pools, self.knows_settings, self.knows_views, self._signed, memo.pools)
         is_complete = not self.has_unread_zone
         sights = sights_of(self.drafts, objects, memo, facts.views)
         problems.extend(check_views(self.drafts, facts.views, is_complete))
         problems.extend(check_sights(sights, is_complete, memo))
         if objects.is_whole:
             problems.extend(check_references(objects, memo))
-        problems.extend(check_pools(objects, self.settings, memo.pool_problems))
+        problems.extend(check_pools(objects, self.settings, memo.pools))
         problems.extend(check_alerting(objects, self.settings if self.knows_settings else None))
         hosted = hosted_here(self.drafts.values(), is_complete, self.is_stored)
         problems.extend(check_transfers(self.settings, self.settings_source, objects, hosted, self.knows_keys))

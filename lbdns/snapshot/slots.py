@@ -21,12 +21,11 @@ from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
-from operator import itemgetter
+from itertools import chain, compress
+from operator import is_not
 from typing import TYPE_CHECKING, TypeVar
 
 from lbdns.base.garbage import without_cyclic_collection
-from lbdns.base.memo import ByObject
 from lbdns.base.probe_types import NOT_CHECKED
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class Slots:
         pool, pool_count, pool_freed = _assign(
             self.pool, makeup, others.keys() & self.pool.keys(), self.pool_count, self.pool_freed
         )
-        balancer_keys, rules = memo.keys_of(configuration.load_balancers)
+        balancer_keys, rules = memo.keys_of(self, configuration.load_balancers)
         balancer, balancer_count, balancer_freed = _assign(
             self.load_balancer, balancer_keys, (), self.load_balancer_count, self.load_balancer_freed
         )
@@ -178,22 +177,28 @@ def _makeup(pool: Pool, endpoint: Mapping[EndpointKey, int]) -> Makeup:
     return slots, pool.minimum_origins, pool.is_monitored
 
 
+def _keys_of(balancer: LoadBalancer) -> tuple[str, str, tuple[RuleKey, ...]]:
+    return balancer.label, balancer.type, rule_keys(balancer)
+
+
 class SlotsMemo:
     """The last assignment, so that the next one looks at what changed alone; for one assignment at a time."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self._last: tuple[Slots, Configuration, Checking] | None = None
-        self._keys: ByObject[tuple[tuple[str, str], tuple[RuleKey, ...]]] = ByObject()
 
     def keys_of(
-        self, balancers: Sequence[LoadBalancer]
-    ) -> tuple[Mapping[tuple[str, str], None], Mapping[RuleKey, None]]:
+        self, before: Slots, balancers: Sequence[LoadBalancer]
+    ) -> tuple[Mapping[tuple[str, str], object], Mapping[RuleKey, object]]:
         """Return what load balancers have slots by, and what their rules have."""
-        with self._keys.round():
-            made = self._keys.of_all(balancers, lambda one: ((one.label, one.type), rule_keys(one)))
-        rules = chain.from_iterable(map(itemgetter(1), made))
-        return dict.fromkeys(map(itemgetter(0), made)), dict.fromkeys(rules)
+        if self._last is not None and self._last[0] is before and len(balancers) == len(self._last[1].load_balancers):
+            known = self._last[1].load_balancers
+            others = compress(zip(known, balancers, strict=True), map(is_not, known, balancers))
+            if all(_keys_of(one) == _keys_of(other) for one, other in others):
+                return before.load_balancer, before.rule
+        rules = chain.from_iterable(map(rule_keys, balancers))
+        return dict.fromkeys([(one.label, one.type) for one in balancers]), dict.fromkeys(rules)
 
     def changes(self, before: Slots, configuration: Configuration) -> tuple[Checking, Set[str], Sequence[Pool]]:
         """Return what the monitors check, the names of the pools of `before` that are no more as they were, and the

@@ -43,7 +43,7 @@ from lbdns.model.pool import Pool
 from lbdns.model.view_names import EVERY_VIEW, PUBLIC
 
 _IS_PLAIN: Final = attrgetter("is_plain")
-_KEY: Final = attrgetter("key")
+_WIRE: Final = attrgetter("wire")
 _ABOUT_ZONE: Final = attrgetter("about_zone")
 _ABOUT_FIELDS: Final = attrgetter("about_fields")
 
@@ -71,7 +71,7 @@ def _check_plain(objects: Objects, sight: Sight, facts: Facts, checked: Sequence
         zip(objects.load_balancers, checked, strict=True), map(is_, map(_ABOUT_FIELDS, checked), repeat(None))
     ):
         one.about_fields = _check_fields(placed, one.wire, pools, facts)
-    if len(set(map(_KEY, checked))) < len(checked):
+    if len(set(map(_WIRE, checked))) < len(checked):
         yield from _check_unique(objects)
     yield from chain.from_iterable(map(_ABOUT_ZONE, checked))
     yield from chain.from_iterable(map(_ABOUT_FIELDS, checked))

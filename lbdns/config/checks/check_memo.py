@@ -8,15 +8,13 @@ so what is asked of all of them is asked without a call for each.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import compress
 from operator import attrgetter, ne, not_
 
-from lbdns.base.errors import Problem
-from lbdns.base.kinds import Kind
 from lbdns.base.memo import ByObject
 from lbdns.config.checks.checked_balancer import Checked
-from lbdns.config.checks.facts import Families
+from lbdns.config.checks.checked_pool import CheckedPool
 from lbdns.config.checks.order_memo import OrderMemo
 from lbdns.config.checks.sight_memo import SightMemo
 from lbdns.config.yaml.source import Placed
@@ -45,9 +43,7 @@ class CheckMemo:
         self._last: tuple[Sequence[Placed[LoadBalancer]], list[Checked]] = ((), [])
         self.order = OrderMemo()
         self.sights = SightMemo()
-        self.families: ByObject[Families | None] = ByObject()
-        self.pool_problems: ByObject[tuple[Problem, ...]] = ByObject()
-        self.pool_names: ByObject[frozenset[tuple[Kind, str]] | None] = ByObject()
+        self.pools: ByObject[CheckedPool] = ByObject()
 
     def __len__(self) -> int:
         """How many load balancers are kept."""
@@ -77,11 +73,8 @@ class CheckMemo:
         self._settings, self._pools, self._zones, self._signed = settings, dict(pools), drafts, signed
         self._last = ((), [])
         if before is not settings:
-            self.pool_problems.clear()
-        kept = self._balancers, self.families, self.pool_problems, self.pool_names
-        with ExitStack() as rounds:
-            for one in kept:
-                rounds.enter_context(one.round())
+            self.pools.clear()
+        with self._balancers.round(), self.pools.round():
             yield
         self._last = ((), [])
 

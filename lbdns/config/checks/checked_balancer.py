@@ -9,15 +9,14 @@ from lbdns.model.balancer import LoadBalancer
 
 
 class Checked:
-    """One load balancer: the pools that it names, its own name (wire, lower case), what no other has as well (its name,
-    type and view), and the problems found last. `is_plain`: everybody sees it, and all its fields are known."""
+    """One load balancer: the pools that it names, its own name (wire, lower case), and the problems found last.
+    `is_plain`: everybody sees it, and all its fields are known."""
 
-    __slots__ = ("about_fields", "about_zone", "has_rules", "is_plain", "key", "names", "wire")
+    __slots__ = ("about_fields", "about_zone", "has_rules", "is_plain", "names", "wire")
 
     def __init__(self, placed: Placed[LoadBalancer]) -> None:
         balancer = placed.item
         self.names = tuple(balancer.named_pools())  # a set takes three times as much, and there may be 100,000
-        self.key = balancer.name, balancer.type, balancer.view
         self.is_plain = not (balancer.view or balancer.is_private or placed.refused)
         self.has_rules = balancer.has_rules
         # The model has checked the name, so it always has one.

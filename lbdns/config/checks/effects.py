@@ -8,7 +8,8 @@ from typing import Final
 from lbdns.base.errors import Problem
 from lbdns.base.wording import listed, nearest
 from lbdns.base.words import COORDINATES, PLACE_MAPS, ROUND_TRIP_TIMES, STEERING_POLICIES, WEIGHTED_POLICIES
-from lbdns.config.checks.facts import Facts, Families
+from lbdns.config.checks.checked_pool import Families
+from lbdns.config.checks.facts import Facts
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.zone_checks import ZoneIndex
 from lbdns.dns.rdata.record_types import HIDDEN_TYPES, type_text

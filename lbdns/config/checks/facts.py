@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Literal
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.memo import ByObject
+from lbdns.config.checks.checked_pool import CheckedPool, Families
 from lbdns.config.yaml.source import Placed
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
@@ -20,19 +21,7 @@ if TYPE_CHECKING:
 
 Mistaken = tuple[int, str, Literal["error", "warning"]]
 """What is wrong with a condition: column, sentence, severity."""
-
-
-@dataclass(frozen=True, slots=True)
-class Families:
-    """The address families that a pool answers: those of its enabled endpoints."""
-
-    has_ipv4: bool
-    has_ipv6: bool
-
-    def __str__(self) -> str:
-        if self.has_ipv4 and self.has_ipv6:
-            return "IPv4 and IPv6"
-        return "IPv4 only" if self.has_ipv4 else "IPv6 only"
+_FAMILIES: Final = attrgetter("families")
 
 
 class Facts:
@@ -45,11 +34,11 @@ class Facts:
         knows_settings: bool = True,
         knows_views: bool = True,
         signed: frozenset[bytes] = frozenset(),
-        known: ByObject[Families | None] | None = None,
+        known: ByObject[CheckedPool] | None = None,
     ) -> None:
         """Without `knows_settings` these are not the settings of the server that will have the load balancers; without
-        `knows_views` some views were refused. `signed`: apexes of the zones that are signed here. `known`: the families
-        of pools, kept from one check to the next."""
+        `knows_views` some views were refused. `signed`: apexes of the zones that are signed here. `known`: what is kept
+        of pools from one check to the next."""
         self.signed = signed
         self.lists: frozenset[str] | None = frozenset(settings.lists) if knows_settings else None
         self.lacks_as_numbers = knows_settings and settings.geodata.asn is None
@@ -66,8 +55,9 @@ class Facts:
         self._city = settings.geodata.city
         self.has_pop_country = pop.code is not None or pop.country is not None
         self.has_pop_region = self.has_pop_country or pop.region is not None
-        families = (ByObject[Families | None]() if known is None else known).of_all([*pools.values()], _families)
-        self.families = dict(zip(pools, families, strict=True))
+        checked = (ByObject[CheckedPool]() if known is None else known).of_all([*pools.values()], CheckedPool)
+        families = [*map(_FAMILIES, checked)]
+        self.families: dict[str, Families | None] = dict(zip(pools, families, strict=True))
         self.are_families_alike = len({*families} - {None}) < 2
 
     def is_pop(self, code: str) -> bool:
@@ -114,14 +104,3 @@ class Facts:
         from lbdns.places.regions import COUNTRIES, OTHER_COUNTRIES
 
         return frozenset(COUNTRIES) | frozenset(OTHER_COUNTRIES)
-
-
-def _families(placed: Placed[Pool]) -> Families | None:
-    """Return a pool's families; None where they are not known: it is disabled, or hostnames may have either."""
-    if not placed.item.enabled or not placed.knows("origins"):
-        return None
-    addresses = [endpoint.address for endpoint in placed.item.origins if endpoint.is_used]
-    has_ipv6 = any(":" in address for address in addresses)
-    if not addresses or any(":" not in address and not address[-1].isdigit() for address in addresses):
-        return None
-    return Families(not all(":" in address for address in addresses), has_ipv6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 
 from lbdns.base.errors import LbdnsError, Problem
@@ -12,6 +11,7 @@ from lbdns.base.key_pair import check_key_pair
 from lbdns.base.memo import ByObject
 from lbdns.base.probe_types import OWN_FIELDS, acts, types_with
 from lbdns.base.wording import counted, listed
+from lbdns.config.checks.checked_pool import CheckedPool
 from lbdns.config.checks.network_checks import check_networks
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
@@ -22,10 +22,8 @@ from lbdns.model.probe_networks import refused_words
 from lbdns.model.settings import Settings
 from lbdns.places.pops import region_at
 
-PoolProblems = tuple[Problem, ...]
 
-
-def check_pools(objects: Objects, settings: Settings, known: ByObject[PoolProblems]) -> Iterator[Problem]:
+def check_pools(objects: Objects, settings: Settings, known: ByObject[CheckedPool]) -> Iterator[Problem]:
     """Yield what an operator should know about monitors, monitor groups and pools. `known`: what was found of pools
     under the same settings."""
     vantages = _VantageRegions(settings)
@@ -35,9 +33,10 @@ def check_pools(objects: Objects, settings: Settings, known: ByObject[PoolProble
     for group in objects.monitor_groups.values():
         yield from _check_group(group)
     pools = [*objects.pools.values()]
-    found = known.of_all(pools, lambda pool: (*_check_pool(pool), *_check_reach(pool, settings)))
-    yield from chain.from_iterable(found)
-    for pool in pools:
+    for pool, checked in zip(pools, known.of_all(pools, CheckedPool), strict=True):
+        if checked.problems is None:
+            checked.problems = (*_check_pool(pool), *_check_reach(pool, settings))
+        yield from checked.problems
         if pool.item.check_regions:
             yield from _check_regions(pool, vantages)
 

@@ -17,6 +17,7 @@ from lbdns.base.reference_paths import ReferenceField, located
 from lbdns.base.wording import nearest
 from lbdns.base.words import STORED
 from lbdns.config.checks.check_memo import CheckMemo
+from lbdns.config.checks.checked_pool import CheckedPool, names_network
 from lbdns.config.checks.rule_checks import rule_words
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.repair import STAND_IN_ITEMS
@@ -86,7 +87,7 @@ def _declared(objects: Objects, kind: Kind) -> Mapping[str, Source]:
 
 def _check_object(placed: Placed[Any], kind: Kind, known: Mapping[Kind, _Known]) -> Iterator[Problem]:
     for field in kind.references:
-        if field.kind == Kind.VIRTUAL_NETWORK and kind is Kind.POOL and not _names_network(placed.item):
+        if field.kind == Kind.VIRTUAL_NETWORK and kind is Kind.POOL and not names_network(placed.item):
             continue  # few do, of many endpoints
         if not placed.knows(field.path[0]) and field.path[0] not in STAND_IN_ITEMS:
             continue
@@ -113,25 +114,13 @@ def _passed_over(name: str, field: ReferenceField, source: Source, known: Mappin
     return f"no virtual network has this id, {_AS_ANY}" if source.file == STORED and is_network_id(name) else ""
 
 
-def _names_network(pool: Pool) -> bool:
-    return any(endpoint.virtual_network is not None for endpoint in pool.origins)
-
-
 def _suspected_pools(objects: Objects, memo: CheckMemo) -> Iterable[Placed[Pool]]:
     """Return the pools that name something that is not declared, and those of which it is not known at once."""
     kinds = {Kind(field.kind) for field in Kind.POOL.references} - {Kind.VIRTUAL_NETWORK}
     declared = {(kind, name) for kind in kinds for name in objects.declared[kind.section]}
     pools = [*objects.pools.values()]
-    named = memo.pool_names.of_all(pools, _named_by)
-    return compress(pools, [names is None or not names <= declared for names in named])
-
-
-def _named_by(placed: Placed[Pool]) -> frozenset[tuple[Kind, str]] | None:
-    """Return what a pool names, by kind and name; None where networks are among it, or not all is known."""
-    if placed.refused or _names_network(placed.item):
-        return None
-    fields = [field for field in Kind.POOL.references if field.kind != Kind.VIRTUAL_NETWORK]
-    return frozenset((Kind(field.kind), name) for field in fields for _, name in located(placed.item, field.path))
+    named = map(_NAMES, memo.pools.of_all(pools, CheckedPool))
+    return compress(pools, [names is None or not declared.issuperset(names) for names in named])
 
 
 def _suspects(objects: Objects, memo: CheckMemo) -> Iterator[Placed[LoadBalancer]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import compress, count
-from operator import is_not
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import compress
+from operator import attrgetter, is_not, methodcaller
 from typing import Final
 
 from lbdns.base.errors import Problem
@@ -12,12 +13,52 @@ from lbdns.config.checks.checked_balancer import Checked
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
+from lbdns.dns.name import WILDCARD_LABEL
 from lbdns.model.balancer import LoadBalancer
 
 BalancersByName = dict[bytes, dict[str, Placed[LoadBalancer]]]
 """Enabled load balancers by name (wire, lower case) and type."""
-ALTERED_MAX: Final = 1000
-"""Load balancers that are others, beyond which all are looked at anew."""
+_ABOUT_NAME: Final = attrgetter("name", "type", "view", "enabled")
+_WIRE: Final = attrgetter("wire")
+_IS_WILDCARD: Final = methodcaller("startswith", WILDCARD_LABEL)
+
+
+class PlainBalancers(Mapping[bytes, Mapping[str, Placed[LoadBalancer]]]):
+    """Enabled load balancers by name and type, sorted when one is looked for: few checks look for any."""
+
+    def __init__(self, placed: Sequence[Placed[LoadBalancer]], checked: Sequence[Checked]) -> None:
+        """Describe plain ones."""
+        self._placed = placed
+        self._checked = checked
+
+    @cached_property
+    def _sorted(self) -> BalancersByName:
+        found: BalancersByName = {}
+        for placed, checked in zip(self._placed, self._checked, strict=True):
+            if placed.item.enabled:
+                found.setdefault(checked.wire, {})[placed.item.type] = placed
+        return found
+
+    def __getitem__(self, name: bytes) -> Mapping[str, Placed[LoadBalancer]]:
+        return self._sorted[name]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._sorted)
+
+    def __len__(self) -> int:
+        return len(self._sorted)
+
+    def has_wildcards(self) -> bool:
+        """Whether any stands at a wildcard, an enabled one or not."""
+        return any(map(_IS_WILDCARD, map(_WIRE, self._checked)))
+
+    def address_names(self) -> frozenset[bytes]:
+        """Return the names that they answer with addresses."""
+        return frozenset(
+            checked.wire
+            for placed, checked in zip(self._placed, self._checked, strict=True)
+            if placed.item.enabled and placed.item.type == "A"
+        )
 
 
 class SightMemo:
@@ -26,52 +67,28 @@ class SightMemo:
     def __init__(self) -> None:
         """Begin with nothing."""
         self._placed: Sequence[Placed[LoadBalancer]] = ()
-        self._checked: Sequence[Checked] = ()
-        self._balancers: BalancersByName = {}
         self._names: frozenset[bytes] = frozenset()
         self._indexes: dict[bytes, ZoneIndex] = {}
         self._problems: dict[bytes, tuple[ZoneIndex, tuple[Problem, ...]]] = {}
 
-    def balancers(self, placed: Sequence[Placed[LoadBalancer]], checked: Sequence[Checked]) -> BalancersByName:
+    def balancers(self, placed: Sequence[Placed[LoadBalancer]], checked: Sequence[Checked]) -> PlainBalancers:
         """Return the load balancers that are enabled, by name and type; all of them are plain ones."""
-        altered = self._altered(placed, checked)
-        has_same_names = altered is not None and len(placed) == len(self._placed)
-        if altered is None:
-            self._balancers, altered = {}, range(len(placed))
-        elif altered:
-            self._balancers = dict(self._balancers)
-        for at in altered:
-            if placed[at].item.enabled:
-                wire = checked[at].wire
-                there = self._balancers.get(wire)
-                of_type = {checked[at].key[1]: placed[at]}
-                self._balancers[wire] = of_type if there is None else {**there, **of_type}
-        if not has_same_names:
-            self._names = frozenset(name for name, by_type in self._balancers.items() if "A" in by_type)
-        self._placed, self._checked = tuple(placed), checked
-        return self._balancers
+        found = PlainBalancers(placed, checked)
+        if not self._have_same_names(placed):
+            self._names = found.address_names()
+        self._placed = tuple(placed)
+        return found
 
-    def _altered(self, placed: Sequence[Placed[LoadBalancer]], checked: Sequence[Checked]) -> Sequence[int] | None:
-        """Return where load balancers are others than before, or new; None where all are to be looked at."""
-        known = len(self._placed)
-        if len(placed) < known:
-            return None
-        altered = [*compress(count(), map(is_not, self._placed, placed))]
-        for at in altered:
-            same = self._checked[at].key == checked[at].key
-            if not same or self._placed[at].item.enabled != placed[at].item.enabled:
-                return None
-        altered.extend(range(known, len(placed)))
-        return altered if len(altered) <= ALTERED_MAX else None
-
-    @property
-    def seen(self) -> BalancersByName:
-        """What `balancers` returned last."""
-        return self._balancers
+    def _have_same_names(self, placed: Sequence[Placed[LoadBalancer]]) -> bool:
+        """Whether load balancers are those of before but for what is no matter of names."""
+        if len(placed) != len(self._placed):
+            return False
+        others = compress(zip(self._placed, placed, strict=True), map(is_not, self._placed, placed))
+        return all(_ABOUT_NAME(before.item) == _ABOUT_NAME(now.item) for before, now in others)
 
     @property
     def names(self) -> frozenset[bytes]:
-        """The names that they answer with addresses: the same object as long as they are the same."""
+        """The names that those returned last answer with addresses: the same object as long as they are the same."""
         return self._names
 
     def index(self, draft: ZoneDraft, names: frozenset[bytes]) -> ZoneIndex:

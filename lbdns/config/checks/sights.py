@@ -16,7 +16,7 @@ from lbdns.base.errors import Problem
 from lbdns.base.wording import nearest
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.private_checks import overridden
-from lbdns.config.checks.sight_memo import BalancersByName
+from lbdns.config.checks.sight_memo import BalancersByName, PlainBalancers
 from lbdns.config.checks.wildcards import Balancers, check_wildcards
 from lbdns.config.yaml.objects import Objects
 from lbdns.dns.codes import TYPE_CNAME
@@ -66,12 +66,12 @@ Sights = Mapping[str, Sight]
 
 def enabled_balancers(
     objects: Objects, memo: CheckMemo, views: Mapping[str, ViewSettings] | None
-) -> dict[str, BalancersByName]:
-    """Return the load balancers that exist, by view, name and type."""
+) -> tuple[Balancers, dict[str, BalancersByName]]:
+    """Return the load balancers that exist, by name and type: those of all views, and those of one by the view."""
     private = private_views(views or {})
     checked = memo.of_all(objects.load_balancers)
     if all(map(_IS_PLAIN, checked)) and not objects.overrides:
-        return {EVERY_VIEW: memo.sights.balancers(objects.load_balancers, checked)}
+        return memo.sights.balancers(objects.load_balancers, checked), {}
     found: dict[str, BalancersByName] = {EVERY_VIEW: {}}
     for placed in (*objects.load_balancers, *overridden(objects)):
         one = placed.item
@@ -79,7 +79,8 @@ def enabled_balancers(
             for view in ramps(one, private) if one.is_private else (one.view,):
                 of_view = found.setdefault(view, {})
                 of_view.setdefault(memo.of(placed).wire, {})[one.type] = placed
-    return found
+    everybody = found.pop(EVERY_VIEW)
+    return everybody, found
 
 
 def sights_of(
@@ -90,9 +91,8 @@ def sights_of(
 ) -> Sights:
     """Return what each view sees that has something of its own. `drafts`: zones, everybody's and those of views, and
     overlays; `views`: those that are declared, None where they are not known."""
-    balancers = enabled_balancers(objects, memo, views)
-    everybody = balancers.pop(EVERY_VIEW)
-    names = memo.sights.names if everybody is memo.sights.seen else _address_names(everybody)
+    everybody, balancers = enabled_balancers(objects, memo, views)
+    names = memo.sights.names if isinstance(everybody, PlainBalancers) else _address_names(everybody)
     of_view: dict[str, dict[bytes, ZoneDraft]] = {EVERY_VIEW: {}}
     for (apex, view), draft in drafts.items():
         of_view.setdefault(view, {})[apex] = draft
@@ -114,7 +114,7 @@ def _sight(
     view: str,
     zones: dict[bytes, ZoneIndex],
     drafts: Mapping[bytes, ZoneDraft],
-    everybody: BalancersByName,
+    everybody: Balancers,
     balancers: BalancersByName,
 ) -> Sight:
     merged = {apex: draft for apex, draft in drafts.items() if not draft.is_overlay}
@@ -138,7 +138,7 @@ def _sight(
         types = {rrset.type for rrset in own}
         left = {kind: one for kind, one in everybody.get(name, {}).items() if not displaces_balancer(types, kind)}
         changed[name] = {**left, **balancers.get(name, {})}
-    seen = ChainMap(changed, everybody)
+    seen: Balancers = {**everybody, **changed}
     names = (_address_names(everybody) - changed.keys()) | _address_names(changed)
     indexes = {apex: ZoneIndex(draft, names) for apex, draft in merged.items()}
     return Sight(view, ChainMap(indexes, zones), seen, frozenset(merged))

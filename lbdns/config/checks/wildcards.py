@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from lbdns.base.errors import OWNER_NAMES, Problem
 from lbdns.base.kinds import Kind
 from lbdns.base.wording import listed
+from lbdns.config.checks.sight_memo import PlainBalancers
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.codes import TYPE_CNAME, TYPE_NS
 from lbdns.dns.master.draft import RRsetDraft, subject
@@ -58,7 +59,7 @@ class _Kept(NamedTuple):
 def check_wildcards(zones: Mapping[bytes, ZoneIndex], balancers: Balancers) -> Iterator[Problem]:
     """Yield a warning for whatever keeps a wildcard from a name that has nothing else to answer; `zones` by apex."""
     in_zones = any(index.wildcards for index in zones.values())
-    if not in_zones and not any(name.startswith(WILDCARD_LABEL) for name in balancers):
+    if not in_zones and not _has_wildcards(balancers):
         return
     steered: dict[bytes, list[bytes]] = {apex: [] for apex in zones}
     for name in balancers:
@@ -69,6 +70,12 @@ def check_wildcards(zones: Mapping[bytes, ZoneIndex], balancers: Balancers) -> I
         wildcards = _wildcards(index, balancers, steered[apex])
         if wildcards:
             yield from islice(_check_zone_names(index, balancers, steered[apex], wildcards), KEPT_MAX)
+
+
+def _has_wildcards(balancers: Balancers) -> bool:
+    if isinstance(balancers, PlainBalancers):
+        return balancers.has_wildcards()
+    return any(name.startswith(WILDCARD_LABEL) for name in balancers)
 
 
 def _wildcards(index: ZoneIndex, balancers: Balancers, steered: list[bytes]) -> dict[bytes, list[_Wildcard]]:

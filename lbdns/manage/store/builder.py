@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, compress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import ALERTING, BALANCING, REFERRED, Kind
@@ -26,7 +26,7 @@ from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.edit import unique_key
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.making import destinations_by_tokens, has_foreign_part, pools_by_tokens
-from lbdns.manage.store.private_balancers import is_misnamed, is_open, is_unplaced
+from lbdns.manage.store.private_balancers import is_misnamed, is_unplaced
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.unreadable import Unreadable, set_aside
 from lbdns.manage.store.zones.zone_bodies import by_view, is_secondary, problem_at, zone_draft
@@ -52,23 +52,9 @@ class _Drafted:
     is_foreign: bool
 
 
-class _Model(NamedTuple):
-    """An item as it was read, its name, and whether it may be such that nobody could ask for it."""
-
-    placed: Placed[Any]
-    name: str
-    is_open: bool
-
-
-_PLACED: Final = operator.attrgetter("placed")
-_NAME: Final = operator.attrgetter("name")
-_IS_OPEN: Final = operator.attrgetter("is_open")
+_NAME: Final = operator.attrgetter("source.name")
 _SOURCE: Final = operator.attrgetter("source")
-
-
-def _model(item: Item, state: State, problems: list[Problem] | None = None) -> _Model:
-    """Read an item; what is wrong with it goes into `problems`."""
-    return _Model(placed_of(item, state, problems), item.name, is_open(item))
+_ZONE_ID: Final = operator.attrgetter("zone_id")
 
 
 class Builder:
@@ -78,7 +64,7 @@ class Builder:
         """Begin with nothing; `account_id` goes into every configuration."""
         self._account_id = account_id
         self._referred: dict[Kind, Items] = {kind: {} for kind in REFERRED}
-        self._models: ByObject[_Model] = ByObject()  # by the items that they are of
+        self._models: ByObject[Placed[Any]] = ByObject()  # by the items that they are of
         self._drafted: dict[str, dict[str, _Drafted]] = {}  # by a zone's id: it under "", and by view what that sees
         self._opened: dict[str, tuple[Placed[Any], Placed[Any]]] = {}  # as stored, as served to the private views
         self._memo = CheckMemo()
@@ -113,7 +99,7 @@ class Builder:
             for item in state.all(kind).values():
                 problems: list[Problem] = []
                 try:
-                    model = _model(item, state, problems)
+                    model = placed_of(item, state, problems)
                 except Exception as error:  # whatever a body may hold, it is told and not raised
                     yield item, (f"lbdns failed on it: {error!r}",)
                     continue
@@ -182,17 +168,14 @@ class Builder:
         self._opened, opened = {}, self._opened
         for kind in BALANCING:
             items = state.all(kind)
-            models = self._models.of_all([*items.values()], lambda item: _model(item, state))
+            placed = self._models.of_all([*items.values()], lambda item: placed_of(item, state))
             if mended:
-                models = [
-                    model._replace(placed=mended.get(id, model.placed)) for id, model in zip(items, models, strict=True)
-                ]
-            placed = [*map(_PLACED, models)]
+                placed = [mended.get(id, one) for id, one in zip(items, placed, strict=True)]
             if kind.is_keyed:
-                names = [*map(_NAME, models)]
+                names = [*map(_NAME, placed)]
                 objects.declared[kind.section].update(zip(names, map(_SOURCE, placed), strict=True))
                 objects.keyed[kind].update(zip(names, placed, strict=True))
-            elif kind is Kind.LOAD_BALANCER and any(map(_IS_OPEN, models)):
+            elif kind is Kind.LOAD_BALANCER and not all(map(_ZONE_ID, items.values())):
                 self._sort_balancers(state, objects, apart, opens, zip(items.values(), placed, strict=True), opened)
             else:
                 objects.listed(kind).extend(placed)

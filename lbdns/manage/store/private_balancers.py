@@ -28,13 +28,8 @@ ON_RAMPS: Final = "on_ramps"
 
 def is_unplaced(item: Item, state: State) -> bool:
     """Tell whether a load balancer is one of the account's that names no views and stands in no zone."""
-    return is_open(item) and state.zone_of(item.name) is None
-
-
-def is_open(item: Item) -> bool:
-    """Tell whether a load balancer is one of the account's that names no views."""
-    is_account = item.kind is Kind.LOAD_BALANCER and not item.zone_id
-    return is_account and item.body.get(ON_RAMPS) is None and not item.view
+    is_open = item.kind is Kind.LOAD_BALANCER and not item.zone_id and item.body.get(ON_RAMPS) is None
+    return is_open and not item.view and state.zone_of(item.name) is None
 
 
 def is_misnamed(name: str) -> bool:
