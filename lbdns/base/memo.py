@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import compress, count, repeat
-from operator import is_, itemgetter
+from operator import is_, is_not, itemgetter
 from typing import Generic, TypeVar
 
 Made = TypeVar("Made")
@@ -21,6 +21,16 @@ _MADE = itemgetter(1)
 
 def _places_of_none(values: Sequence[object]) -> list[int]:
     return [*compress(count(), map(is_, values, repeat(None)))]
+
+
+def are_same(some: Sequence[object], others: Sequence[object]) -> bool:
+    """Whether two sequences are of the very same objects."""
+    return len(some) == len(others) and all(map(is_, some, others))
+
+
+def unlike_pairs(some: Sequence[Source], others: Sequence[Source]) -> Iterator[tuple[Source, Source]]:
+    """Yield what stands at one place of two sequences of one length, where it is not the very same object."""
+    return compress(zip(some, others, strict=True), map(is_not, some, others))
 
 
 class ByValue(Generic[Key, Made]):

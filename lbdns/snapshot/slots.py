@@ -21,11 +21,11 @@ from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain, compress
-from operator import is_not
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from lbdns.base.garbage import without_cyclic_collection
+from lbdns.base.memo import unlike_pairs
 from lbdns.base.probe_types import NOT_CHECKED
 
 if TYPE_CHECKING:
@@ -194,8 +194,7 @@ class SlotsMemo:
         """Return what load balancers have slots by, and what their rules have."""
         if self._last is not None and self._last[0] is before and len(balancers) == len(self._last[1].load_balancers):
             known = self._last[1].load_balancers
-            others = compress(zip(known, balancers, strict=True), map(is_not, known, balancers))
-            if all(_keys_of(one) == _keys_of(other) for one, other in others):
+            if all(_keys_of(one) == _keys_of(other) for one, other in unlike_pairs(known, balancers)):
                 return before.load_balancer, before.rule
         rules = chain.from_iterable(map(rule_keys, balancers))
         return dict.fromkeys([(one.label, one.type) for one in balancers]), dict.fromkeys(rules)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress
-from operator import is_not
 
 from lbdns.base.errors import Problem
+from lbdns.base.memo import unlike_pairs
 from lbdns.config.problem_order import errors_and_warnings
 
 Told = tuple[tuple[Problem, ...], tuple[Problem, ...]]
@@ -32,8 +31,7 @@ class OrderMemo:
         """Whether they are those of the last time, in the order in which they were found."""
         if len(problems) != len(self._found):
             return False
-        others = compress(zip(problems, self._found, strict=True), map(is_not, problems, self._found))
-        return all(_is_same(one, other) for one, other in others)
+        return all(_is_same(one, other) for one, other in unlike_pairs(problems, self._found))
 
 
 def _is_same(one: Problem, other: Problem) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import compress
-from operator import attrgetter, is_not, methodcaller
+from operator import attrgetter, methodcaller
 from typing import Final
 
 from lbdns.base.errors import Problem
+from lbdns.base.memo import unlike_pairs
 from lbdns.config.checks.checked_balancer import Checked
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.draft import ZoneDraft
@@ -83,8 +83,8 @@ class SightMemo:
         """Whether load balancers are those of before but for what is no matter of names."""
         if len(placed) != len(self._placed):
             return False
-        others = compress(zip(self._placed, placed, strict=True), map(is_not, self._placed, placed))
-        return all(_ABOUT_NAME(before.item) == _ABOUT_NAME(now.item) for before, now in others)
+        pairs = unlike_pairs(self._placed, placed)
+        return all(_ABOUT_NAME(before.item) == _ABOUT_NAME(now.item) for before, now in pairs)
 
     @property
     def names(self) -> frozenset[bytes]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import ALERTING, BALANCING, REFERRED, Kind
-from lbdns.base.memo import ByObject
+from lbdns.base.memo import ByObject, are_same
 from lbdns.base.words import STORED
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.references import check_references
@@ -248,7 +248,7 @@ def _alerting_ids(state: State) -> dict[str, str]:
 
 def _are_same(before: Items, now: Items) -> bool:
     """Tell whether records are the very ones that they were, in the same order."""
-    return len(before) == len(now) and all(map(operator.is_, before.values(), now.values()))
+    return are_same(tuple(before.values()), tuple(now.values()))
 
 
 def _beside_own(state: State) -> Iterator[Problem]:

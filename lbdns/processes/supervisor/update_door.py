@@ -184,7 +184,7 @@ class UpdateDoor:
             return
         self._generation = published.generation
         rows, policies = published.snapshot.meta.get(ACCESS, {}), published.configuration.transfer_policies
-        if rows != self._rows or policies is not self._policies:  # updates alone change neither
+        if rows != self._rows or policies != self._policies:  # updates alone change neither
             self._rows, self._policies = rows, policies
             self._access = AccessTable(rows)
             self._standings.clear()

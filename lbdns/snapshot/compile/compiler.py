@@ -40,7 +40,7 @@ from lbdns.snapshot.compile.balancer_rows import BalancerRow, PlannedRow, balanc
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.flat_rows import NO_FLATS
 from lbdns.snapshot.compile.guard_columns import append_askers, append_guards
-from lbdns.snapshot.compile.name_columns import compile_names
+from lbdns.snapshot.compile.name_columns import NameBasis, compile_names
 from lbdns.snapshot.compile.place_classes import PlaceClasses, PlaceIndex, place_index
 from lbdns.snapshot.compile.pool_rows import append_pool, pool_row
 from lbdns.snapshot.compile.row_numbers import Numbering, RowNumbers, append_rows
@@ -130,7 +130,8 @@ def compile_snapshot(
         transferred = transfers.settle(CompiledZones(zones, steering.placed, rows, without_names, seal))
         zones = tuple(transferred.zones)
     known, memo.names = memo.names, None  # not kept beside those that take its place
-    memo.names = compile_names(steering.blob, steering.texts, zones, steering.placed, rows, transferred.flats, known)
+    basis_of_names = NameBasis(zones, steering.placed, rows, steering.texts, transferred.flats)
+    memo.names = compile_names(steering.blob, basis_of_names, known)
     signed_here = [(one.apex, one.signed) for one in zones if one.signed and not one.signed.is_elsewhere]
     meta |= {
         **transferred.meta,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import is_
+from dataclasses import dataclass
 from typing import Final
 
+from lbdns.base.memo import are_same
 from lbdns.dns.zone import Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import empty_columns
@@ -32,58 +33,40 @@ NAME_COLUMNS: Final = (
 """What the zones fill, the blob among it: they come last."""
 
 
+@dataclass(frozen=True, slots=True)
+class NameBasis:
+    """What the columns of zones rest on. `texts`: the offsets in the blob before the zones fill it."""
+
+    zones: Sequence[Zone]
+    placed: Sequence[Placed]
+    directories: Sequence[DirectoryRow] | None
+    texts: Mapping[bytes, int]
+    flats: Mapping[int, Flat]
+
+    def is_same(self, other: NameBasis) -> bool:
+        """Whether nothing at all is another."""
+        same_places = self.directories == other.directories and _is(self.placed, other.placed)
+        same = are_same(self.zones, other.zones) and same_places
+        return same and _is(self.texts, other.texts) and self.flats == other.flats
+
+
+@dataclass(slots=True, eq=False)
 class NameColumns:
     """The columns that zones fill, and what they were filled from."""
 
-    def __init__(
-        self,
-        zones: Sequence[Zone],
-        placed: Sequence[Placed],
-        directories: Sequence[DirectoryRow] | None,
-        texts: Mapping[bytes, int],
-        flats: Mapping[int, Flat],
-        columns: dict[str, memoryview],
-    ) -> None:
-        """Keep columns by what they rest on; `texts`: the offsets in the blob before the zones filled it."""
-        self._zones = zones
-        self._placed = placed
-        self._directories = directories
-        self._texts = texts
-        self._flats = flats
-        self.columns = columns
-
-    def rests_on(
-        self,
-        zones: Sequence[Zone],
-        placed: Sequence[Placed],
-        directories: Sequence[DirectoryRow] | None,
-        texts: Mapping[bytes, int],
-        flats: Mapping[int, Flat],
-    ) -> bool:
-        """Return whether the columns are what these would give."""
-        same_zones = len(zones) == len(self._zones) and all(map(is_, zones, self._zones))
-        same_places = same_zones and directories == self._directories and _is(placed, self._placed)
-        return same_places and _is(texts, self._texts) and flats == self._flats
+    basis: NameBasis
+    columns: dict[str, memoryview]
 
 
-def compile_names(
-    blob: memoryview,
-    texts: Mapping[bytes, int],
-    zones: Sequence[Zone],
-    placed: Sequence[Placed],
-    directories: Sequence[DirectoryRow] | None,
-    flats: Mapping[int, Flat],
-    before: NameColumns | None,
-) -> NameColumns:
-    """Return the columns of zones: `before`, where they would be the same. `blob`, `texts`: what stands in the blob
-    already, and where."""
-    if before is not None and before.rests_on(zones, placed, directories, texts, flats):
+def compile_names(blob: memoryview, basis: NameBasis, before: NameColumns | None) -> NameColumns:
+    """Return the columns of zones: `before`, where they would be the same. `blob`: what stands in it already."""
+    if before is not None and before.basis.is_same(basis):
         return before
     columns = empty_columns()
     columns["blob"].frombytes(blob)
-    compile_zones(columns, Blob(columns["blob"], texts), zones, placed, directories, flats)
-    filled = {name: memoryview(columns[name]).toreadonly() for name in NAME_COLUMNS}
-    return NameColumns(zones, placed, directories, texts, flats, filled)
+    filling = Blob(columns["blob"], basis.texts)
+    compile_zones(columns, filling, basis.zones, basis.placed, basis.directories, basis.flats)
+    return NameColumns(basis, {name: memoryview(columns[name]).toreadonly() for name in NAME_COLUMNS})
 
 
 def _is(one: object, other: object) -> bool:

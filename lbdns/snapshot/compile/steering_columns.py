@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from operator import attrgetter, is_
+from operator import attrgetter
 from typing import Final
 
-from lbdns.base.memo import ByObject
+from lbdns.base.memo import ByObject, are_same
 from lbdns.dns.zone import Zone
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.balancer import LoadBalancer
@@ -129,11 +129,6 @@ class Steering:
         as well."""
         columns = {name: snapshot.columns[name] for name in self.columns}
         return replace(self, columns=columns, blob=snapshot.columns["blob"][: len(self.blob)])
-
-
-def are_same(some: Sequence[object], others: Sequence[object]) -> bool:
-    """Whether two sequences are of the very same objects."""
-    return len(some) == len(others) and all(map(is_, some, others))
 
 
 def own_columns(columns: Mapping[str, memoryview]) -> dict[str, memoryview]:

@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import is_
 from typing import NamedTuple
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.memo import are_same
 from lbdns.dns.codes import TYPE_CNAME
 from lbdns.dns.name import encode_canonical, longest_match
 from lbdns.dns.zone import RRset, Zone
@@ -89,7 +89,7 @@ class ViewedMemo:
         standing = [(name, view, one.type, positions[id(one)]) for name, view, one in placed]
         views = tuple(configuration.settings.views)
         inputs = (*zones, *configuration.overlays)
-        is_same = len(inputs) == len(self._zones) and all(map(is_, inputs, self._zones))
+        is_same = are_same(inputs, self._zones)
         if self._viewed is None or not is_same or standing != self._placed or views != self._views:
             self._viewed = _Viewing(zones, configuration.overlays, standing, views).finish()
             self._zones, self._placed, self._views = inputs, standing, views
