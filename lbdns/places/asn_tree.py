@@ -10,6 +10,7 @@ import numpy.typing as npt
 from lbdns.places.mmdb import Nodes, SearchTree
 from lbdns.places.mmdb_reader import refusal
 from lbdns.places.mmdb_records import ABSENT, DataSection, Positions
+from lbdns.places.nodes_at_rest import rested
 from lbdns.places.place import Address
 from lbdns.places.place_tree import leaf_at, root_of, sampled
 from lbdns.places.schema import ASN_KEYS, FLAT_ASN_KEYS, autonomous_system_of
@@ -53,9 +54,8 @@ def build_asn_tree(tree: SearchTree) -> AsnTree:
     id_by_leaf[records + 1] = ids[1:]
     leaves = tree.nodes < 0
     tree.nodes[leaves] = ~id_by_leaf[~tree.nodes[leaves]]
-    tree.nodes.flags.writeable = False
     root_v4, root_v6 = (root_of(root, 0, id_by_leaf, ~UNKNOWN_AS) for root in (tree.root_v4, tree.root_v6))
-    return AsnTree(tree.nodes, root_v4, root_v6, numbers)
+    return AsnTree(rested(tree.nodes), root_v4, root_v6, numbers)
 
 
 def _numbers(section: DataSection, records: Positions) -> Numbers:

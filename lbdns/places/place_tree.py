@@ -10,6 +10,7 @@ import numpy.typing as npt
 from lbdns.places.mmdb import NO_DATA, Nodes, SearchTree
 from lbdns.places.mmdb_reader import refusal
 from lbdns.places.mmdb_records import Positions
+from lbdns.places.nodes_at_rest import rested
 from lbdns.places.place import Address, Place
 from lbdns.places.place_columns import place_ids
 from lbdns.places.schema import place_of
@@ -82,8 +83,7 @@ def build_place_tree(trees: list[SearchTree]) -> PlaceTree:
         root_v6 = root_of(tree.root_v6, start, id_by_leaf, root_v6)
         start += len(tree.nodes)
     nodes = trees[0].nodes if len(trees) == 1 else np.concatenate([tree.nodes for tree in trees])
-    nodes.flags.writeable = False
-    return PlaceTree(nodes, root_v4, root_v6, places)
+    return PlaceTree(rested(nodes), root_v4, root_v6, places)
 
 
 def sampled(records: Positions) -> npt.NDArray[np.intp]:

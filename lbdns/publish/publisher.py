@@ -27,6 +27,7 @@ from lbdns.mapped.signature_table import SignatureTable, open_signatures
 from lbdns.mapped.snapshot_file import SIGNATURES, SIGNED, Snapshot
 from lbdns.model.configuration import Configuration
 from lbdns.places.geodata import Geodata
+from lbdns.places.nodes_at_rest import leave_to_the_system
 from lbdns.places.place_tree import PlaceTree
 from lbdns.publish.canary import CanaryMemo, try_canaries
 from lbdns.publish.first_rows import begin_rows
@@ -134,7 +135,10 @@ class Publisher:
 
         prepared = self._make(configuration, slots, write, geodata.tree)
         self._memo.take_mapped(prepared.snapshot)
+        if self._tries is not None:
+            self._tries = (self._memo.tries.nodes, self._tries[1])
         self._templates.take_mapped(prepared.snapshot)
+        leave_to_the_system()
         return prepared
 
     def _own_secrets(self, configuration: Configuration) -> Sequence[bytes]:

@@ -63,6 +63,19 @@ def test_generations_share_their_tries_while_places_are_cut_up_alike(run: RunDir
     assert views.current().snapshot.columns["trie_nodes"] == third.columns["trie_nodes"] != first.columns["trie_nodes"]
 
 
+def test_tries_are_in_memory_once_where_they_are_mapped(run: RunDirectory, publisher: Publisher) -> None:
+    writers = (publisher, Publisher(Control.attach(run.control, writable=True), run))
+    kept = publisher._memo
+    for ttl, country in ((30, "DE"), (60, "DE"), (60, "FR"), (90, "DE")):
+        made = prepare(publisher, ttl, country)
+        assert not kept.tries.nodes.flags.owndata
+        assert kept.tries.nodes.tobytes() == bytes(made.snapshot.columns["trie_nodes"])
+        publisher.publish(made)
+        anew = prepare(writers[1], ttl, country)
+        assert anew.snapshot.columns["trie_nodes"] == made.snapshot.columns["trie_nodes"]
+        writers[1].abandon(anew)
+
+
 def test_what_lies_in_the_run_directory_is_not_opened_anew_by_each_generation(
     run: RunDirectory, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

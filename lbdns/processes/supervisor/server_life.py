@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from lbdns.base.errors import LbdnsError
 from lbdns.base.log import start_log
 from lbdns.mapped.run_directory import RunDirectory
+from lbdns.places.nodes_at_rest import rest_in
 from lbdns.processes.supervisor.beginning import Beginning, begin, lock_state, read_first
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.hangups import Hangups
@@ -44,6 +45,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
     async with contextlib.AsyncExitStack() as cleanup:
         lock = lock_state(state_dir)
         cleanup.callback(lock.release)
+        cleanup.enter_context(rest_in(state_dir))
         privileges.drop(source, lock)
         found = read_first(source, files)
         for number in (signal.SIGTERM, signal.SIGINT):

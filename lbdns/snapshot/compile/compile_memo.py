@@ -61,6 +61,7 @@ class CompileMemo:
         well."""
         if self.steering is not None:
             self.steering = self.steering.mapped(snapshot)
+            self.tries.take_mapped(snapshot)
         if self.names is not None:
             self.names.columns = {name: snapshot.columns[name] for name in self.names.columns}
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lbdns.places.centroids import stand_in
+from lbdns.places.nodes_at_rest import rested
 from lbdns.places.place import Place
 from lbdns.places.place_tree import PlaceTree
 from lbdns.snapshot.compile.tries import PrefixTree, Tries, in_levels, private_tree, reduce_tree
@@ -53,12 +55,16 @@ class PlaceIndex:
 
     def _reduced_to(self, unit: Unit) -> PrefixTree:
         if self._in_levels is None:
-            self._in_levels = in_levels(self.places.nodes, int(self.places.root_v4), int(self.places.root_v6))
-        return reduce_tree(self._in_levels, self.units.of_place[unit])
+            self._in_levels = _at_rest(in_levels(self.places.nodes, int(self.places.root_v4), int(self.places.root_v6)))
+        return _at_rest(reduce_tree(self._in_levels, self.units.of_place[unit]))
 
     def unit_count(self, unit: Unit) -> int:
         """Return how many units of one kind there are, the unknown one among them."""
         return len(self.units.values[unit])
+
+
+def _at_rest(tree: PrefixTree) -> PrefixTree:
+    return replace(tree, nodes=rested(tree.nodes))
 
 
 _held: list[PlaceIndex] = []

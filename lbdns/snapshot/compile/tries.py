@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.steering.kernel.numbers import CLASS_PRIVATE, CLASS_UNKNOWN, TRIE_LEAF, TRIE_STRIDE, TRIE_WIDTH, UNUSED_SHIFT
 
 # Not the documentation ranges: people test with those (PROTOCOL: private ECS addresses count as none).
@@ -198,6 +199,7 @@ class Tries:
         self._before = before
         self._made: dict[object, tuple[int, Wide]] = {}
         self._node_count = 0
+        self._is_mapped = False
         self.roots: NDArray[np.uint32] = np.zeros(0, np.uint32)
         self.nodes: NDArray[np.uint32] = np.zeros(0, np.uint32)
 
@@ -243,12 +245,20 @@ class Tries:
         before, self._before = self._before, None
         wides = [wide for _, wide in self._made.values()]
         if before and [wide for _, wide in before._made.values()] == wides:
-            self.roots, self.nodes = before.roots, before.nodes
+            self.roots, self.nodes, self._is_mapped = before.roots, before.nodes, before._is_mapped
             return
         self.roots = np.concatenate([wide.roots for wide in wides])
-        self.nodes = np.concatenate([wide.nodes for wide in wides])
-        # Kept as parts of the whole, so that there is one copy.
+        self._keep(np.concatenate([wide.nodes for wide in wides]))
+
+    def take_mapped(self, snapshot: Snapshot) -> None:
+        """Have the nodes where a snapshot that was written with them has them mapped."""
+        if not self._is_mapped:
+            self._is_mapped = True
+            self._keep(np.frombuffer(snapshot.columns["trie_nodes"], np.uint32))
+
+    def _keep(self, nodes: NDArray[np.uint32]) -> None:
+        """Have all nodes here, and each trie's as a part of them, so that there is one copy."""
+        self.nodes = nodes
         for key, (number, wide) in self._made.items():
             start = wide.first * TRIE_WIDTH
-            nodes = self.nodes[start : start + len(wide.nodes)]
-            self._made[key] = (number, Wide(wide.first, wide.roots, nodes))
+            self._made[key] = (number, Wide(wide.first, wide.roots, nodes[start : start + len(wide.nodes)]))
