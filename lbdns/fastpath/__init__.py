@@ -21,6 +21,6 @@ In a signed zone who wants signatures (DO) is answered by `fastpath/signed.py` i
 and proofs (`fastpath/proofs.py`), from the snapshot and from the table of what the signer has signed.
 
 What both roads must know of the wire stands in `dns/wire.py`, which addresses a decision answers with in 8; rendered
-answers come from `templates.py`. Each module but the two in Cython alone runs interpreted too, and both forms write the
-bytes that the slow path would.
+answers come from `template_rows.py`. Each module but the two in Cython alone runs interpreted too, and both forms write
+the bytes that the slow path would.
 """

@@ -12,25 +12,28 @@ from lbdns.steering.kernel.numbers import ENDPOINT_HOSTNAME
 
 
 class TemplateMemo:
-    """The template columns of the snapshot that was made last."""
+    """The template columns of the snapshot that was made last. `names`: the key of its columns of names, None where
+    nothing is kept; `waste`: octets of templates that alterations have added."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._names: object = None
+        self.names: object = None
+        self.waste = 0
         self._endpoints = 0
         self._columns: Mapping[str, memoryview] = {}
 
-    def find(self, names: object, snapshot: Snapshot) -> Mapping[str, memoryview] | None:
-        """Return the template columns of a snapshot, None where they may be others than the last; `names`: what stands
-        for its columns of names, the same object as long as they are the same."""
-        is_same = names is not None and names is self._names and len(_flags(snapshot)) == self._endpoints
-        return self._columns if is_same and not _has_hostnames(snapshot) else None
+    def columns(self, snapshot: Snapshot) -> Mapping[str, memoryview] | None:
+        """Return the columns that are kept, None where those of a snapshot may be others though its names are not."""
+        is_alike = self.names is not None and len(_flags(snapshot)) == self._endpoints
+        return self._columns if is_alike and not _has_hostnames(snapshot) else None
 
-    def keep(self, names: object, snapshot: Snapshot, columns: Mapping[str, memoryview], has_aliases: bool) -> None:
+    def keep(
+        self, names: object, snapshot: Snapshot, columns: Mapping[str, memoryview], has_aliases: bool, waste: int
+    ) -> None:
         """Keep the template columns of a snapshot; `has_aliases`: one at least leads on."""
         is_kept = not has_aliases and not _has_hostnames(snapshot)
-        self._names, self._columns = (names, columns) if is_kept else (None, {})
-        self._endpoints = len(_flags(snapshot))
+        self.names, self._columns = (names, columns) if is_kept else (None, {})
+        self._endpoints, self.waste = len(_flags(snapshot)), waste
 
     def take_mapped(self, snapshot: Snapshot) -> None:
         """Have the columns where the snapshot has them mapped, not in this process's memory as well."""

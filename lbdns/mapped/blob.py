@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
-from types import MappingProxyType
 
 
 class Blob:
     """The byte column that texts, names and rdata stand in; equal texts are stored once."""
 
-    def __init__(self, column: array[int], offsets: Mapping[bytes, int] = MappingProxyType({})) -> None:
-        """Go on with a column; `offsets`: of what it holds already."""
+    def __init__(self, column: array[int]) -> None:
+        """Go on with a column; what it holds already is not looked for."""
         self._column = column
-        self._offsets = dict(offsets)
+        self._offsets: dict[bytes, int] = {}
 
     def add(self, data: bytes) -> int:
         """Return the offset of `data`, appended where it is new."""
@@ -22,10 +20,6 @@ class Blob:
             offset = self._offsets[data] = len(self._column)
             self._column.frombytes(data)
         return offset
-
-    def offsets(self) -> dict[bytes, int]:
-        """Return the offset of everything stored so far."""
-        return dict(self._offsets)
 
     def add_text(self, text: str) -> int:
         """Return the offset of a text: its length in two bytes, then UTF-8."""

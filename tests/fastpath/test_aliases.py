@@ -18,7 +18,7 @@ from lbdns.answer.reply import Client, Transport
 from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.config.loading import parse
-from lbdns.fastpath import templates
+from lbdns.fastpath import template_rows
 from lbdns.fastpath.layout import DEFERRED
 from lbdns.mapped.resolved import write_addresses
 from lbdns.steering.kernel.numbers import ENDPOINT_HOSTNAME
@@ -152,7 +152,7 @@ def goes_round(view: ServingView, message: bytes, now_s: int) -> bool:
 def test_aliases_beyond_the_bound_are_the_slow_path_s(
     lane: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(templates, "ALIASES_MAX", 1)
+    monkeypatch.setattr(template_rows, "ALIASES_MAX", 1)
     zones = {"example.com": APEX + "a CNAME ns1\nb CNAME ns1\nc CNAME out.example.net.\n"}
     view = compiled_view(parse({"settings": {}, "zones": zones}, tmp_path).configuration, tmp_path)
     fast = Served(lane, view)

@@ -197,8 +197,9 @@ def draw_steps(scene: Scene, seed: int, count: int, longest_s: float) -> list[St
         if chance.random() < SECOND_SHARE:
             kinds.append(chance.choice((*KILLS, EndpointIll)))
         machines = [order[number % len(order)], chance.choice(order)]
-        faults = tuple(kind(scene, machine, chance) for kind, machine in zip(kinds, machines, strict=False))
-        steps.append(Step(faults, chance.uniform(longest_s / 4, longest_s)))
+        faults = [kind(scene, machine, chance) for kind, machine in zip(kinds, machines, strict=False)]
+        is_twice = len({(type(one), one.machine) for one in faults}) < len(faults)  # who is dead is not killed
+        steps.append(Step(tuple(faults[:1] if is_twice else faults), chance.uniform(longest_s / 4, longest_s)))
     return steps
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from lbdns.base.memo import ByObject
 from lbdns.dns.zone import RRset, Zone
+from lbdns.mapped.health_table import HealthTable
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
@@ -24,6 +25,7 @@ from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
 from tests.steering.conftest import Toy
+from tests.steering.said import differing
 from tests.steering.strategies import APEX, OWNERS, POPS, ZONE, draw_configuration, draw_load_balancer, draw_pool
 
 STEPS = 25
@@ -207,8 +209,10 @@ def columns_of(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
-def test_a_memo_changes_no_byte(seed: int, toys: list[Toy], monkeypatch: pytest.MonkeyPatch) -> None:
-    chance = Random(seed)
+def test_a_memo_changes_nothing_that_is_said(
+    seed: int, toys: list[Toy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance, table = Random(seed), HealthTable.create(tmp_path / "health.bin", 256, 256, layout_id=3)
     monkeypatch.setattr(classes, "MERGED_TRIES_MAX", chance.choice((0, 1, 2, 16)))
     monkeypatch.setattr(memo, "ROWS_BYTES_MAX", chance.choice((0, 2000, 1 << 30)))
     configuration = change_list(chance, draw_configuration(chance, chance.choice(POPS)[0]))
@@ -218,9 +222,9 @@ def test_a_memo_changes_no_byte(seed: int, toys: list[Toy], monkeypatch: pytest.
     kept, kept_targets = CompileMemo(), TargetsMemo()
     for _ in range(STEPS):
         slots = slots.assign(configuration)
-        with_memo = columns_of(configuration, geodata, slots, kept)
-        without = columns_of(configuration, geodata, slots, None)
-        assert [name for name in without if with_memo[name] != without[name]] == []
+        with_memo = compile_snapshot(configuration, geodata, slots, 7, 3, kept)
+        without = compile_snapshot(configuration, geodata, slots, 7, 3)
+        assert differing(with_memo, without, table) == []
         written = encode_targets(configuration, slots, 7, TABLE, kept_targets)
         assert written == encode_targets(configuration, slots, 7, TABLE, TargetsMemo())
         configuration = chance.choice(CHANGES)(chance, configuration)

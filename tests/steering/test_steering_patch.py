@@ -1,8 +1,8 @@
-"""Columns that are altered where little is another are those of a compile that begins anew, byte for byte."""
+"""Columns of steering that are altered where little is another are those of a compile that begins anew, byte for byte;
+those of names say the same."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +15,14 @@ from lbdns.dns.zone import RRset
 from lbdns.fastpath.template_memo import TemplateMemo
 from lbdns.fastpath.templates import add_templates
 from lbdns.mapped.health_table import HealthTable
+from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.configuration import Configuration
 from lbdns.places.geodata import Geodata
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots, SlotsMemo
 from tests.steering.conftest import Toy
+from tests.steering.said import differing, differing_templates
 from tests.steering.strategies import APEX, POPS, draw_configuration
 
 STEPS = 40
@@ -97,17 +99,16 @@ CHANGES: tuple[Change, ...] = (
 )
 
 
-def columns_of(
+def made(
     configuration: Configuration,
     geodata: Geodata,
     slots: Slots,
     kept: CompileMemo,
     templates: TemplateMemo,
     table: HealthTable,
-) -> dict[str, bytes]:
+) -> Snapshot:
     snapshot = compile_snapshot(configuration, geodata, slots, 7, table.layout_id, kept)
-    snapshot = add_templates(snapshot, ServingView(snapshot, table), templates, kept.names)
-    return {"meta": json.dumps(snapshot.meta).encode(), **{name: bytes(one) for name, one in snapshot.columns.items()}}
+    return add_templates(snapshot, ServingView(snapshot, table), templates, kept.names)
 
 
 @pytest.mark.slow
@@ -123,9 +124,9 @@ def test_altered_columns_are_those_that_are_compiled_anew(seed: int, toys: list[
     for _ in range(STEPS):
         before = kept.steering
         slots = slots.assign(configuration, slots_memo)
-        found = columns_of(configuration, geodata, slots, kept, templates, table)
-        wanted = columns_of(configuration, geodata, slots, CompileMemo(), TemplateMemo(), table)
-        assert [name for name in wanted if found[name] != wanted[name]] == []
+        found = made(configuration, geodata, slots, kept, templates, table)
+        wanted = made(configuration, geodata, slots, CompileMemo(), TemplateMemo(), table)
+        assert differing(found, wanted, table) == [] and differing_templates(found, wanted, table) == []
         assert kept.steering is not None
         altered += before is not None and kept.steering is not before and kept.steering.placed is before.placed
         configuration = chance.choice(CHANGES)(chance, configuration)

@@ -70,7 +70,7 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
     from lbdns.base.garbage import still_until_quiet
     from lbdns.base.log import log_uncaught, start_log
     from lbdns.cli.frame.bar import bar
-    from lbdns.fastpath.templates import LAST_STAGE
+    from lbdns.fastpath.template_rows import LAST_STAGE
     from lbdns.processes.supervisor.server_life import serve as serve_source
 
     overrides: dict[str, Any] = {"listen": listen} if listen else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, compress
 from typing import Any, Final
 
@@ -19,38 +19,22 @@ from lbdns.config.examined import Examined
 from lbdns.config.loading import examine_objects
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
-from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.name import BadName, encode_canonical
 from lbdns.dns.zone import Zone
 from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.edit import unique_key
 from lbdns.manage.store.item import Item
-from lbdns.manage.store.making import destinations_by_tokens, has_foreign_part, pools_by_tokens
+from lbdns.manage.store.making import destinations_by_tokens, pools_by_tokens
 from lbdns.manage.store.private_balancers import is_misnamed, is_unplaced
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.unreadable import Unreadable, set_aside
-from lbdns.manage.store.zones.zone_bodies import by_view, is_secondary, problem_at, zone_draft
+from lbdns.manage.store.zones.drafted_zones import DraftedZone, drafted_zone
+from lbdns.manage.store.zones.zone_bodies import by_view, is_secondary, problem_at
 from lbdns.model.configuration import UnreadyZone
 from lbdns.model.placements import private_views
 from lbdns.model.private_names import as_address, name_mistake
 from lbdns.model.settings import Settings
 from lbdns.model.view_names import VIEW
-
-
-@dataclass(frozen=True, slots=True)
-class _Drafted:
-    """A zone as it was read last, or what a view sees otherwise in it, and what from.
-
-    `records` are those of the whole zone, `own` those of it that were read; `is_foreign`: a token had a hand in them.
-    """
-
-    item: Item
-    records: Items
-    own: Items
-    draft: ZoneDraft
-    zone: Zone
-    is_foreign: bool
-
 
 _NAME: Final = operator.attrgetter("source.name")
 _SOURCE: Final = operator.attrgetter("source")
@@ -65,7 +49,7 @@ class Builder:
         self._account_id = account_id
         self._referred: dict[Kind, Items] = {kind: {} for kind in REFERRED}
         self._models: ByObject[Placed[Any]] = ByObject()  # by the items that they are of
-        self._drafted: dict[str, dict[str, _Drafted]] = {}  # by a zone's id: it under "", and by view what that sees
+        self._drafted: dict[str, dict[str, DraftedZone]] = {}  # by a zone's id: it under "", and by view what that sees
         self._opened: dict[str, tuple[Placed[Any], Placed[Any]]] = {}  # as stored, as served to the private views
         self._memo = CheckMemo()
         self._busy = threading.Lock()
@@ -139,7 +123,7 @@ class Builder:
             {key: one.zone for key, one in keyed.items()},
             self._memo,
         )
-        places = {one.draft.file: one.own for one in drafted}
+        places = {one.draft.file: one for one in drafted}
         apart_errors = check_references(apart, CheckMemo())
         errors = *_located(examined.errors, places), *apart_errors, *_beside_own(state)
         warnings = *_located(examined.warnings, places), *_unanswered(apart), *_public(state, objects, private)
@@ -202,7 +186,7 @@ class Builder:
             else:
                 apart.load_balancers.append(placed)
 
-    def _zones(self, item: Item, state: State, lost: dict[str, str] | None = None) -> dict[str, _Drafted]:
+    def _zones(self, item: Item, state: State, lost: dict[str, str] | None = None) -> dict[str, DraftedZone]:
         """Return a zone, and by view what each sees otherwise in it; what is unchanged is what it was."""
         records = state.records(item.id)
         if is_secondary(item):
@@ -216,8 +200,7 @@ class Builder:
             if there is not None and _are_same(there.own, own):
                 found[view] = there
                 continue
-            draft = zone_draft(item, own.values(), lost, view)
-            found[view] = _Drafted(item, records, own, draft, draft.finish(), has_foreign_part(item, own))
+            found[view] = drafted_zone(item, records, own, view, before.get(view), lost)
         return found
 
     def _follow_names(self, state: State) -> None:
@@ -318,9 +301,12 @@ def _public(state: State, objects: Objects, private: Sequence[str]) -> Iterator[
             yield placed.source.warning(("name",), message)
 
 
-def _located(problems: Iterable[Problem], zones: Mapping[str, Items]) -> tuple[Problem, ...]:
+def _located(problems: Iterable[Problem], zones: Mapping[str, DraftedZone]) -> tuple[Problem, ...]:
     """Return problems that lead to the record that they are about."""
-    return tuple(
-        replace(problem, at=problem_at(problem, zones[problem.file])) if problem.file in zones else problem
-        for problem in problems
-    )
+    found = []
+    for problem in problems:
+        zone = zones.get(problem.file)
+        if zone is not None:
+            problem = replace(problem, at=problem_at(problem, zone.own, zone.id_of(problem.line)))
+        found.append(problem)
+    return tuple(found)

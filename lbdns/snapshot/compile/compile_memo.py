@@ -1,7 +1,8 @@
 """What compiling a configuration leaves for the next time: most of it is the same then.
 
 Kept is what rests on unchanged inputs alone, and only as long as each compile asks for it. A snapshot that was compiled
-with a memo is the same, byte for byte, as one compiled without.
+with a memo says the same as one compiled without: all but its columns of names are the same, byte for byte, and these
+may have rows, and record data in the blob, in another order.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ from lbdns.snapshot.compile.balancer_rows import BalancerRow, PlannedRow, balanc
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.flat_rows import NO_FLATS
 from lbdns.snapshot.compile.guard_columns import append_askers, append_guards
-from lbdns.snapshot.compile.name_columns import NameBasis, compile_names
+from lbdns.snapshot.compile.name_columns import NameBasis, NameColumns, compile_names
+from lbdns.snapshot.compile.name_patch import patched_names
 from lbdns.snapshot.compile.place_classes import PlaceClasses, PlaceIndex, place_index
 from lbdns.snapshot.compile.pool_rows import append_pool, pool_row
 from lbdns.snapshot.compile.row_numbers import Numbering, RowNumbers, append_rows
@@ -130,8 +131,7 @@ def compile_snapshot(
         transferred = transfers.settle(CompiledZones(zones, steering.placed, rows, without_names, seal))
         zones = tuple(transferred.zones)
     known, memo.names = memo.names, None  # not kept beside those that take its place
-    basis_of_names = NameBasis(zones, steering.placed, rows, steering.texts, transferred.flats)
-    memo.names = compile_names(steering.blob, basis_of_names, known)
+    memo.names = _names(steering.blob, NameBasis(zones, steering.placed, rows, transferred.flats), known)
     signed_here = [(one.apex, one.signed) for one in zones if one.signed and not one.signed.is_elsewhere]
     meta |= {
         **transferred.meta,
@@ -150,6 +150,15 @@ def _steering(configuration: Configuration, geodata: Geodata, basis: SteeringBas
     if memo.steering is None:
         memo.steering = _compile_steering(configuration, geodata, basis, memo)
     return memo.steering
+
+
+def _names(blob: memoryview, basis: NameBasis, known: NameColumns | None) -> NameColumns:
+    """Return the columns of names: those of the last compile, altered where few names are others."""
+    if known is None:
+        return compile_names(blob, basis)
+    if known.basis.is_same(basis) and known.stand_after(blob):
+        return known
+    return patched_names(blob, basis, known) or compile_names(blob, basis)
 
 
 def _compile_steering(
@@ -178,7 +187,6 @@ def _compile_steering(
         own_columns(finished),
         tries,
         finished["blob"],
-        blob.offsets(),
         placed,
         compiler.balancers,
         {row.name: row.families for row in pools},

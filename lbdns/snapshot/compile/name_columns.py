@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from lbdns.base.memo import are_same
 from lbdns.dns.zone import Zone
@@ -35,39 +36,74 @@ NAME_COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class NameBasis:
-    """What the columns of zones rest on. `texts`: the offsets in the blob before the zones fill it."""
+    """What the columns of zones rest on, beside what stands in the blob before."""
 
     zones: Sequence[Zone]
     placed: Sequence[Placed]
     directories: Sequence[DirectoryRow] | None
-    texts: Mapping[bytes, int]
     flats: Mapping[int, Flat]
 
     def is_same(self, other: NameBasis) -> bool:
         """Whether nothing at all is another."""
-        same_places = self.directories == other.directories and _is(self.placed, other.placed)
-        same = are_same(self.zones, other.zones) and same_places
-        return same and _is(self.texts, other.texts) and self.flats == other.flats
+        same_places = self.directories == other.directories and self.placed == other.placed
+        return are_same(self.zones, other.zones) and same_places and self.flats == other.flats
+
+
+class Stretch(NamedTuple):
+    """Rows of names that are as they were: from `first` to before `last` once, from `now` on now; and their RRsets'."""
+
+    first: int
+    last: int
+    now: int
+    first_rrset: int
+    last_rrset: int
+    now_rrset: int
+
+
+class NameStep(NamedTuple):
+    """How columns came of others, those with this key: what stayed, the rows of the names that are others, and the
+    zones that these are in."""
+
+    of: object
+    stayed: tuple[Stretch, ...]
+    fresh: frozenset[int]
+    zones: frozenset[int]
 
 
 @dataclass(slots=True, eq=False)
 class NameColumns:
-    """The columns that zones fill, and what they were filled from."""
+    """The columns that zones fill, and what they were filled from.
+
+    `hashes`: of the names, as the table has them. `texts`: octets in the blob before theirs; `waste`: octets there that
+    alterations have added. `step`: how they came of others, None where they were compiled anew.
+    """
 
     basis: NameBasis
     columns: dict[str, memoryview]
+    hashes: array[int]
+    texts: int
+    waste: int = 0
+    step: NameStep | None = None
+    key: object = field(default_factory=object)
+
+    def stand_after(self, blob: memoryview) -> bool:
+        """Whether they stand in a blob that begins like this."""
+        return len(blob) == self.texts and bytes(self.columns["blob"][: self.texts]) == bytes(blob)
+
+    def rows_of(self, zone: int) -> tuple[int, int]:
+        """Return the first row of a zone's names and the one behind its last; each zone is in the public directory
+        alone."""
+        apexes = self.columns["zone_apex"]
+        if zone + 1 < len(apexes):
+            return apexes[zone], apexes[zone + 1]
+        return apexes[zone], len(self.hashes) - len(apexes)
 
 
-def compile_names(blob: memoryview, basis: NameBasis, before: NameColumns | None) -> NameColumns:
-    """Return the columns of zones: `before`, where they would be the same. `blob`: what stands in it already."""
-    if before is not None and before.basis.is_same(basis):
-        return before
+def compile_names(blob: memoryview, basis: NameBasis) -> NameColumns:
+    """Return the columns of zones. `blob`: what stands in it already."""
     columns = empty_columns()
     columns["blob"].frombytes(blob)
-    filling = Blob(columns["blob"], basis.texts)
-    compile_zones(columns, filling, basis.zones, basis.placed, basis.directories, basis.flats)
-    return NameColumns(basis, {name: memoryview(columns[name]).toreadonly() for name in NAME_COLUMNS})
-
-
-def _is(one: object, other: object) -> bool:
-    return one is other or one == other
+    hashes = compile_zones(columns, Blob(columns["blob"]), basis.zones, basis.placed, basis.directories, basis.flats)
+    return NameColumns(
+        basis, {name: memoryview(columns[name]).toreadonly() for name in NAME_COLUMNS}, hashes, len(blob)
+    )

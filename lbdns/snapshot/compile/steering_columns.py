@@ -96,16 +96,18 @@ def basis_of(
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """The columns of steering, and what names go on from. `columns`: all but NAME_COLUMNS and those of tries. `blob`,
-    `texts`: what they put into the blob, and where. `placed`: where load balancers stand; `balancers`: those of the
-    rows; `families`: those of the pools; `cname_pools`: the pools with an endpoint that is answered as a CNAME.
-    `has_rules`: whether any load balancer has rules or pool sets, so that there are rows beside theirs."""
+    """The columns of steering, and what names go on from.
+
+    `columns`: all but NAME_COLUMNS and those of tries. `blob`: what they put into the blob. `placed`: where load
+    balancers stand; `balancers`: those of the rows; `families`: those of the pools; `cname_pools`: the pools with an
+    endpoint that is answered as a CNAME. `has_rules`: whether any load balancer has rules or pool sets, so that there
+    are rows beside theirs.
+    """
 
     basis: SteeringBasis
     columns: Mapping[str, memoryview]
     tries: Tries
     blob: memoryview
-    texts: Mapping[bytes, int]
     placed: list[Placed]
     balancers: Sequence[LoadBalancer]
     families: Mapping[str, int]

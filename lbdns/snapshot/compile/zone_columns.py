@@ -48,12 +48,13 @@ _FLAGS_OF_TYPE: Final = {TYPE_DNAME: NAME_DNAME, TYPE_CNAME: NAME_CNAME}
 _NO_BALANCER_ROWS: Final = (NONE_32,) * len(BALANCER_TYPES)
 
 
-class _Node:
+class NodeDraft:
     """What stands at a name. There are very many."""
 
     __slots__ = ("load_balancers", "rrsets")
 
     def __init__(self) -> None:
+        """Begin with nothing."""
         self.rrsets: list[RRset] = []
         self.load_balancers: Mapping[str, int] = _NO_BALANCERS
 
@@ -71,14 +72,15 @@ def compile_zones(
     load_balancers: Iterable[Placed],
     directories: Sequence[DirectoryRow] | None,
     flats: Mapping[int, Flat] = NO_FLATS,
-) -> None:
-    """Fill the name columns. A zone without RRsets is not ready to be served.
+) -> array[int]:
+    """Fill the name columns, and return the hashes of the names, as the table has them. A zone without RRsets is not
+    ready to be served.
 
     `directories`: which zones are in which; None: all in the public one. `flats`: what transfers of zones, by their
     indices, have in place of load balancers.
     """
     apexes = {zone.apex: index for index, zone in enumerate(zones)}
-    trees: list[dict[bytes, _Node]] = [_nodes(zone) for zone in zones]
+    trees: list[dict[bytes, NodeDraft]] = [_nodes(zone) for zone in zones]
     balanced: set[int] = set()
     for at, name, kind, index in load_balancers:
         zone_index = longest_match(name, apexes) if at == BY_NAME else at
@@ -94,7 +96,7 @@ def compile_zones(
     public = [row.instance for row in directories if row.directory == DIRECTORY and row.instance != NO_NAME]
     columns["public_zones"].append(max(public, default=-1) + 1)
     signed = SignedRows(columns, blob) if any(zone.signed for zone in zones) else None
-    rows = _NameRows(columns, blob, signed)
+    rows = NameRows(columns, blob, signed)
     flat = FlatRows(columns, blob, flats)
     for index, (zone, tree) in enumerate(zip(zones, trees, strict=True)):
         columns["zone_apex"].append(len(rows.hashes))
@@ -105,14 +107,15 @@ def compile_zones(
             signed.end_zone()
         flat.find(index, index in balanced, _row_finder(columns, tree))
     for row in directories:
-        rows.append_name(row.directory, row.apex, row.instance, 0, _Node())
+        rows.append_name(row.directory, row.apex, row.instance, 0, NodeDraft())
     if signed:
         _append_nsec3(columns, rows, zones, signed)
     flat.append(zones, rows.append_rrset)
     columns["table"] = build_table(rows.hashes)
+    return rows.hashes
 
 
-class _NameRows:
+class NameRows:
     """Appends the rows of names and of their RRsets: what that takes is at hand, as there are very many."""
 
     def __init__(self, columns: Columns, blob: Blob, signed: SignedRows | None) -> None:
@@ -127,7 +130,7 @@ class _NameRows:
         self._starts, self._counts = columns["rrset_rdata_start"], columns["rrset_rdata_count"]
         self._offsets, self._lengths = columns["rdata_offset"], columns["rdata_length"]
 
-    def append_name(self, zone: int, name: bytes, link: int, flags: int, node: _Node) -> None:
+    def append_name(self, zone: int, name: bytes, link: int, flags: int, node: NodeDraft) -> None:
         """Append a name's row; its RRsets follow from the present end of theirs."""
         rrsets, load_balancers = node.rrsets, node.load_balancers
         if self._signed is not None:
@@ -154,7 +157,7 @@ class _NameRows:
             self._signed.add_rrset(rrset)
 
 
-def _row_finder(columns: Columns, tree: Mapping[bytes, _Node]) -> Callable[[bytes, int], int]:
+def _row_finder(columns: Columns, tree: Mapping[bytes, NodeDraft]) -> Callable[[bytes, int], int]:
     """Return what finds the row of an RRset of the zone that was appended last by owner and type, NONE_32 where it has
     none."""
     first = columns["zone_apex"][-1]
@@ -172,28 +175,28 @@ def _row_finder(columns: Columns, tree: Mapping[bytes, _Node]) -> Callable[[byte
     return find_row
 
 
-def _nodes(zone: Zone) -> dict[bytes, _Node]:
+def _nodes(zone: Zone) -> dict[bytes, NodeDraft]:
     apex = zone.apex
-    tree: dict[bytes, _Node] = {apex: _Node()}
+    tree: dict[bytes, NodeDraft] = {apex: NodeDraft()}
     for rrset in zone.rrsets:
         node = tree.get(rrset.owner) or _node(tree, rrset.owner, apex)
         node.rrsets.append(rrset)
     return tree
 
 
-def _node(tree: dict[bytes, _Node], name: bytes, apex: bytes) -> _Node:
+def _node(tree: dict[bytes, NodeDraft], name: bytes, apex: bytes) -> NodeDraft:
     """Return the node of a name, made with its empty non-terminals where it is new."""
     found = tree.get(name)
     if found is None:
-        found = tree[name] = _Node()
+        found = tree[name] = NodeDraft()
         above = parent(name)
         while above not in tree:
-            tree[above] = _Node()
+            tree[above] = NodeDraft()
             above = parent(above)
     return found
 
 
-def _append_zone(rows: _NameRows, index: int, zone: Zone, tree: dict[bytes, _Node]) -> None:
+def _append_zone(rows: NameRows, index: int, zone: Zone, tree: dict[bytes, NodeDraft]) -> None:
     first = len(rows.hashes)
     apex = zone.apex
     numbers = {name: first + offset for offset, name in enumerate(tree)}
@@ -202,11 +205,9 @@ def _append_zone(rows: _NameRows, index: int, zone: Zone, tree: dict[bytes, _Nod
     for number, (name, node) in enumerate(tree.items()):
         if number % STEP == 0:
             report("compiling records", number, len(tree))
-        flags = flags_of_all
+        flags = flags_of_all | flags_of(node.rrsets)
         if name in cuts:
             flags |= NAME_CUT
-        for rrset in node.rrsets:
-            flags |= _FLAGS_OF_TYPE.get(rrset.type, 0)
         link = numbers.get(WILDCARD_LABEL + name, NO_NAME)
         cut = _cut_above(name, apex, cuts) if cuts else None
         if cut is not None:
@@ -217,7 +218,15 @@ def _append_zone(rows: _NameRows, index: int, zone: Zone, tree: dict[bytes, _Nod
             rows.append_rrset(rrset)
 
 
-def _append_nsec3(columns: Columns, rows: _NameRows, zones: Sequence[Zone], signed: SignedRows) -> None:
+def flags_of(rrsets: Iterable[RRset]) -> int:
+    """Return what a name's row says of some RRsets there, delegations left out."""
+    flags = 0
+    for rrset in rrsets:
+        flags |= _FLAGS_OF_TYPE.get(rrset.type, 0)
+    return flags
+
+
+def _append_nsec3(columns: Columns, rows: NameRows, zones: Sequence[Zone], signed: SignedRows) -> None:
     """Append the NSEC3 records of all zones: behind the RRsets of names, as none of these owns them."""
     for zone in zones:
         first = len(columns["rrset_type"])

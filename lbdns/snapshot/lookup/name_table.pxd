@@ -34,3 +34,9 @@ cpdef unsigned int find(TypedColumns names, unsigned int zone, Suffixes suffixes
 
 @cython.locals(index=cython.int)
 cdef bint is_same(TypedColumns names, long long offset, Suffixes suffixes, int start) noexcept nogil
+
+@cython.locals(
+    size=cython.ulonglong, mask=cython.ulonglong, entry=cython.ulonglong, slot=cython.ulonglong, count=cython.ulonglong,
+    slots="unsigned int[::1]", those="unsigned long long[::1]",
+)
+cpdef object build_table(object hashes)

@@ -109,15 +109,18 @@ def is_same(names: TypedColumns, offset: int, suffixes: Suffixes, start: int) ->
 
 def build_table(hashes: array[int]) -> array[int]:
     """Return the hash table over names with these (spread) hashes: at most half full, a power of two of slots."""
+    count = len(hashes)
     size = 8
-    while size < 2 * len(hashes):
+    while size < 2 * count:
         size *= 2
     table = array("I", bytes(8 * size))
+    slots = memoryview(table)
+    those = memoryview(hashes)
     mask = size - 1
-    for entry in range(len(hashes)):
-        slot = hashes[entry] & mask
-        while table[slot * 2]:
+    for entry in range(count):
+        slot = those[entry] & mask
+        while slots[slot * 2]:
             slot = (slot + 1) & mask
-        table[slot * 2] = entry + 1
-        table[slot * 2 + 1] = hashes[entry] >> 32
+        slots[slot * 2] = entry + 1
+        slots[slot * 2 + 1] = those[entry] >> 32
     return table

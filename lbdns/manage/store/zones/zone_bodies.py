@@ -5,7 +5,6 @@ Next to it: zone_soa.py (SOA and serials), zone_new.py (a zone from its name alo
 
 from __future__ import annotations
 
-import itertools
 import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -153,7 +152,7 @@ def zone_draft(zone: Item, records: Iterable[Item], lost: dict[str, str] | None 
     seen_by = view or zone.view
     draft = ZoneDraft(apex, f"{STORE_START}{labelled(zone.name, seen_by)}", view=seen_by)
     if not view:
-        _add_soa(draft, zone, lost)
+        add_soa(draft, zone, lost)
     for line, record in enumerate(records, 1):
         try:
             owner, rdtype, ttl_s, rdata = record_rrset(record)
@@ -165,7 +164,8 @@ def zone_draft(zone: Item, records: Iterable[Item], lost: dict[str, str] | None 
     return draft
 
 
-def _add_soa(draft: ZoneDraft, zone: Item, lost: dict[str, str] | None) -> None:
+def add_soa(draft: ZoneDraft, zone: Item, lost: dict[str, str] | None) -> None:
+    """Add a stored zone's SOA, or note it as lost: as of `zone_draft`."""
     try:
         soa = soa_rdata(zone.body["soa"], zone.body["serial"], zone.name)
         draft.add(draft.apex, TYPE_SOA, zone.body["soa"]["ttl"], soa, draft.file, 0)
@@ -180,13 +180,12 @@ def _note(lost: dict[str, str] | None, item: Item, error: Exception) -> None:
         lost[item.id] = f"{error.args[0]}: the field is missing" if missing else str(error) or type(error).__name__
 
 
-def problem_at(problem: Problem, records: Mapping[str, Item]) -> tuple[str | int, ...]:
+def problem_at(problem: Problem, records: Mapping[str, Item], id: str | None) -> tuple[str | int, ...]:
     """Return where a problem of `zone_draft` or of the checks stands: ("records", ID, field), or ("zones", LABEL).
 
-    `records` are those that the draft was made of, in the same order. What is wrong with all that a view sees
-    otherwise in a zone is told at its first record.
+    `records` are those that the draft was made of; `id`: of the one whose number is the problem's line, None where that
+    is of none. What is wrong with all that a view sees otherwise in a zone is told at its first record.
     """
-    id = next(itertools.islice(records, problem.line - 1, None), None) if problem.line > 0 else None
     if id is not None:
         return ("records", id, *(problem.at or ("content",)))
     first = next(iter(records.values()), None)

@@ -1,0 +1,106 @@
+"""What a snapshot says of names, wherever it says it: rows, record data and templates may stand in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lbdns.answer.serving_view import ServingView
+from lbdns.fastpath.layout import NO_TEMPLATE, SIGNED_BY_ROW, TEMPLATE_CHOICE, TEMPLATE_STEERS
+from lbdns.fastpath.template_packing import HEAD, PAIR, RELOCATION, STEERS_TAIL
+from lbdns.fastpath.template_rows import TEMPLATE_COLUMNS
+from lbdns.mapped.columns import NONE_32
+from lbdns.mapped.health_table import HealthTable
+from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.snapshot.compile.name_columns import NAME_COLUMNS
+from lbdns.snapshot.lookup.name_rows import (
+    FLAGS_SHIFT,
+    NAME_OCCLUDED,
+    NAME_ROW,
+    NO_NAME,
+    ROW_LINK,
+    ROW_LOAD_BALANCER,
+    ROW_RRSETS,
+    ROW_ZONE,
+)
+from lbdns.snapshot.lookup.name_table import Suffixes, find, set_name
+
+_ANYWHERE = {*NAME_COLUMNS, *TEMPLATE_COLUMNS}
+
+
+def differing(found: Snapshot, wanted: Snapshot, table: HealthTable) -> list[str]:
+    """Return which columns say something else, "names" for those of names, "meta" for what is beside columns."""
+    unlike = [name for name in wanted.columns if name not in _ANYWHERE and found.columns[name] != wanted.columns[name]]
+    if found.meta != wanted.meta:
+        unlike.append("meta")
+    ours, theirs = ServingView(found, table), ServingView(wanted, table)
+    if dict(_names(ours)) != dict(_names(theirs)):
+        unlike.append("names")
+    return unlike
+
+
+def differing_templates(found: Snapshot, wanted: Snapshot, table: HealthTable) -> list[Any]:
+    """Return what has another template: RRsets by zone, name and type, names and zones."""
+    ours, theirs = dict(_templates(ServingView(found, table))), dict(_templates(ServingView(wanted, table)))
+    assert ours.keys() == theirs.keys()
+    return [what for what, template in theirs.items() if ours[what] != template]
+
+
+def _entries(view: ServingView) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the row of each name of a zone, the zone's index, and the name."""
+    rows = view.columns["name_row"]
+    for entry in range(len(rows) // NAME_ROW - len(view.columns["zone_apex"])):
+        yield entry, rows[entry * NAME_ROW + ROW_ZONE] - 1, view.name(entry)
+
+
+def _names(view: ServingView) -> Iterator[tuple[Any, Any]]:
+    """Yield what is said of each name, by its zone and itself."""
+    columns, suffixes = view.columns, Suffixes()
+    rows, apexes = columns["name_row"], [*columns["zone_apex"]]
+    for entry, zone, name in _entries(view):
+        row = rows[entry * NAME_ROW : (entry + 1) * NAME_ROW]
+        set_name(suffixes, name)
+        assert find(view.steering, zone + 1, suffixes, 0) == entry, "a name is found where it stands"
+        assert [at for at, apex in enumerate(apexes) if apex <= entry][-1] == zone, "a zone's names stand together"
+        flags, link = row[ROW_RRSETS] >> FLAGS_SHIFT, row[ROW_LINK]
+        rrsets = [(one.owner, one.type, one.ttl, one.rdatas) for one in view.rrsets(entry)]
+        led_to = None if link == NO_NAME else view.name(link)
+        assert flags & NAME_OCCLUDED or led_to in (None, b"\1*" + name)
+        yield (zone, name), (flags, led_to, [*row[ROW_LOAD_BALANCER:]], rrsets)
+    for zone, apex in enumerate(apexes):
+        set_name(suffixes, view.name(apex))
+        at = find(view.steering, 0, suffixes, 0)
+        yield ("apex", zone), (view.name(apex), rows[at * NAME_ROW + ROW_LINK])
+    yield "zones", [columns[name].tolist() for name in ("public_zones", "zone_transfer")]
+
+
+def _templates(view: ServingView) -> Iterator[tuple[Any, Any]]:
+    """Yield the template of each RRset, name and zone."""
+    columns = view.columns
+    for entry, zone, name in _entries(view):
+        yield (zone, name), _template(view, columns["name_template"][entry])
+        first, count = view.rrset_rows(entry)
+        for row in range(first, first + count):
+            yield (zone, name, columns["rrset_type"][row]), _template(view, columns["rrset_template"][row])
+    for zone, at in enumerate(columns["zone_template"]):
+        yield zone, _template(view, at)
+
+
+def _template(view: ServingView, at: int) -> Any:
+    """Return a template, with those that it leads to in their offsets' places (fastpath/template_packing.py)."""
+    if at in (NONE_32, NO_TEMPLATE, SIGNED_BY_ROW):
+        return at
+    blob = view.columns["template_blob"]
+    head = HEAD.unpack(blob[at : at + HEAD.size])
+    body, flags, pointers, signed = head[0], head[1], head[5], head[9]
+    at += HEAD.size
+    if flags & TEMPLATE_CHOICE:
+        pairs = [PAIR.unpack(blob[one : one + PAIR.size]) for one in range(at, at + body * PAIR.size, PAIR.size)]
+        return {rtype: _template(view, other) for rtype, other in pairs}
+    steers: Any = None
+    if flags & TEMPLATE_STEERS:
+        balancer, none, entry, family = STEERS_TAIL.unpack(blob[at : at + STEERS_TAIL.size])
+        steers = balancer, _template(view, none), view.name(entry), family
+        at += STEERS_TAIL.size
+    octets = bytes(blob[at : at + pointers * RELOCATION.size + body])
+    return head[:9], _template(view, signed), steers, octets
