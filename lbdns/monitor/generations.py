@@ -13,7 +13,7 @@ from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.run_directory import is_private, snapshot_path, targets_path
 from lbdns.mapped.snapshot_file import Snapshot
-from lbdns.monitor.targets import Targets, load_targets
+from lbdns.monitor.targets import LoadedTargets, Targets, load_targets
 
 if TYPE_CHECKING:
     from lbdns.monitor.own_names import OwnNames
@@ -26,11 +26,12 @@ log = logging.getLogger("lbdns.monitor")
 @dataclass(frozen=True, slots=True)
 class Generation:
     """One generation's work, the mapped health table that it is about, and the zones that it serves, where any
-    endpoint is a hostname that may stand in one."""
+    endpoint is a hostname that may stand in one. `goes_on`: nothing of it is another than in the one before."""
 
     targets: Targets
     table: HealthTable
     own: OwnNames | None = None
+    goes_on: bool = False
 
 
 class Generations:
@@ -43,6 +44,7 @@ class Generations:
         self._refused = 0  # the generation that could not be read last
         self._retry_s = 0.0
         self._snapshot: Snapshot | None = None
+        self._loaded: LoadedTargets | None = None
 
     def next(self, adopted: int = 0, *tables: HealthTable) -> Generation | None:
         """Return the generation in force where it is another than `adopted` (0: none yet) and can be read, else None.
@@ -56,10 +58,15 @@ class Generations:
         try:
             if not is_private(self.run_dir):
                 raise LbdnsError(f"{self.run_dir} is not a directory that is ours alone")
-            targets = load_targets(targets_path(self.run_dir, number))
+            before = self._loaded
+            self._loaded = load_targets(targets_path(self.run_dir, number), number, before)
+            targets = self._loaded.targets
             known = next((table for table in tables if table.path == targets.table), None)
             table = known or HealthTable.attach(targets.table, writable=True)
-            return Generation(targets, table, self._own_names(targets, table))
+            own = self._own_names(targets, table)
+            # What fell free with the one before is let go with the next, though nothing else is another in that.
+            is_same = self._loaded.repeats > 1 and before is not None and before.targets.generation == adopted
+            return Generation(targets, table, own, is_same and known is not None and own is None)
         except LbdnsError as error:
             if number != self._refused:
                 log.error("generation %d is not adopted, what was probed before is probed on: %s", number, error)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -72,10 +75,23 @@ class Targets:
     fleet: FleetTerms | None = None
 
 
-def load_targets(path: Path) -> Targets:
-    """Read a document; raises LbdnsError saying what is wrong with it."""
+class LoadedTargets(NamedTuple):
+    """A document's content, a digest of all of it but the generation's number, and how many before it had the same."""
+
+    targets: Targets
+    digest: bytes
+    repeats: int = 0
+
+
+def load_targets(path: Path, generation: int, known: LoadedTargets | None = None) -> LoadedTargets:
+    """Read the document of a generation; raises LbdnsError saying what is wrong with it. `known`: one that was read
+    before, whose parts are taken where nothing but the number is another."""
     try:
-        return parse_targets(path.read_bytes())
+        data = path.read_bytes()
+        digest = blake2b(re.sub(rb'"generation": ?%d(?=[,}])' % generation, b"", data, count=1)).digest()
+        if known is not None and known.digest == digest:
+            return LoadedTargets(replace(known.targets, generation=generation), digest, known.repeats + 1)
+        return LoadedTargets(parse_targets(data), digest)
     except OSError as error:
         raise LbdnsError(f"{path}: cannot read what to probe: {error.strerror}") from error
     except ValidationError as error:

@@ -141,6 +141,10 @@ class MonitorWorker:
     def _follow(self, generation: Generation) -> None:
         """Go on with the next generation."""
         former = self._targets
+        if generation.goes_on:
+            self._targets = generation.targets
+            self._say_adopted()
+            return
         self._reporter.adopt(generation.targets)
         for change in toggles(former.pools, generation.targets.pools, time.time()):
             self._reporter.tell(change)

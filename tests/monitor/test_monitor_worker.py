@@ -21,9 +21,10 @@ from lbdns.health.forced import Forced
 from lbdns.health.reasons import Reason
 from lbdns.health.verdict import COUNTS, CRITICAL, DEGRADED, HEALTHY, UNHEALTHY, UNKNOWN
 from lbdns.mapped.health_table import HealthTable
+from lbdns.monitor.generations import Generation
 from lbdns.monitor.targets import load_targets
 from lbdns.monitor.waiting_worker import Options, WaitingWorker
-from lbdns.monitor.worker import in_flight_limit
+from lbdns.monitor.worker import MonitorWorker, in_flight_limit
 from tests.monitor import peers
 from tests.monitor.documents import document, endpoint, pool
 from tests.monitor.stage import Stage, adopted, hurry, until
@@ -165,6 +166,24 @@ def test_a_worker_that_is_not_told_looks_by_itself(stage: Stage) -> None:
     asyncio.run(main())
 
 
+def test_what_is_the_same_once_more_is_not_adopted_anew(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    adopt, anew = MonitorWorker._adopt, list[int]()
+
+    def note(worker: MonitorWorker, generation: Generation) -> None:
+        anew.append(generation.targets.generation)
+        adopt(worker, generation)
+
+    async def main() -> None:
+        async with stage.running():
+            for generation, weight in ((1, 1.0), (2, 1.0), (3, 1.0), (4, 1.0), (5, 0.5)):
+                stage.publish(pool("p", endpoint("e", weight=weight), monitor=None))
+                await adopted(stage, generation)
+
+    monkeypatch.setattr(MonitorWorker, "_adopt", note)
+    asyncio.run(main())
+    assert anew == [1, 2, 5]
+
+
 def test_a_slot_that_fell_free_is_nobodys_a_generation_later(stage: Stage) -> None:
     async def main() -> None:
         async with peers.saying(peers.answer()) as peer:
@@ -227,7 +246,7 @@ def test_what_is_wrong_with_a_document_is_told(tmp_path: Path, more: dict[str, A
     with pytest.raises(
         LbdnsError, match=f"^{re.escape(str(tmp_path))}/t: not a targets document of this release: "
     ) as e:
-        load_targets(tmp_path / "t")
+        load_targets(tmp_path / "t", 1)
     assert told in str(e.value) and "\n" not in str(e.value)
 
 
