@@ -22,9 +22,14 @@ class Blob:
         return offset
 
     def add_text(self, text: str) -> int:
-        """Return the offset of a text: its length in two bytes, then UTF-8."""
-        data = text.encode()
-        return self.add(len(data).to_bytes(2, "little") + data)
+        """Return the offset of a text."""
+        return self.add(encoded_text(text))
+
+
+def encoded_text(text: str) -> bytes:
+    """Return a text as it stands in a blob: its length in two bytes, then UTF-8."""
+    data = text.encode()
+    return len(data).to_bytes(2, "little") + data
 
 
 def read_text(blob: memoryview, offset: int) -> str:

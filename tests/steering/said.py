@@ -9,6 +9,7 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.fastpath.layout import NO_TEMPLATE, SIGNED_BY_ROW, TEMPLATE_CHOICE, TEMPLATE_STEERS
 from lbdns.fastpath.template_packing import HEAD, PAIR, RELOCATION, STEERS_TAIL
 from lbdns.fastpath.template_rows import TEMPLATE_COLUMNS
+from lbdns.mapped.blob import read_text
 from lbdns.mapped.columns import NONE_32
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.snapshot_file import Snapshot
@@ -30,13 +31,19 @@ _ANYWHERE = {*NAME_COLUMNS, *TEMPLATE_COLUMNS}
 
 def differing(found: Snapshot, wanted: Snapshot, table: HealthTable) -> list[str]:
     """Return which columns say something else, "names" for those of names, "meta" for what is beside columns."""
-    unlike = [name for name in wanted.columns if name not in _ANYWHERE and found.columns[name] != wanted.columns[name]]
+    unlike = [name for name in wanted.columns if name not in _ANYWHERE and _said(found, name) != _said(wanted, name)]
     if found.meta != wanted.meta:
         unlike.append("meta")
     ours, theirs = ServingView(found, table), ServingView(wanted, table)
     if dict(_names(ours)) != dict(_names(theirs)):
         unlike.append("names")
     return unlike
+
+
+def _said(snapshot: Snapshot, name: str) -> Any:
+    """Return what a column says; texts may stand anywhere in the blob."""
+    column = snapshot.columns[name]
+    return [read_text(snapshot.columns["blob"], at) for at in column] if name.endswith("_text") else column
 
 
 def differing_templates(found: Snapshot, wanted: Snapshot, table: HealthTable) -> list[Any]:

@@ -16,14 +16,16 @@ from lbdns.fastpath.template_memo import TemplateMemo
 from lbdns.fastpath.templates import add_templates
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
+from lbdns.model.pool import Endpoint, Pool
 from lbdns.places.geodata import Geodata
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots, SlotsMemo
 from tests.steering.conftest import Toy
 from tests.steering.said import differing, differing_templates
-from tests.steering.strategies import APEX, POPS, draw_configuration
+from tests.steering.strategies import APEX, OWNERS, POPS, ZONE, draw_configuration, draw_load_balancer
 
 STEPS = 40
 Change = Callable[[Random, Configuration], Configuration]
@@ -78,6 +80,21 @@ def change_pool(chance: Random, before: Configuration) -> Configuration:
     return replace(before, pools={**before.pools, name: before.pools[name].model_copy(update=update)})
 
 
+def add_balancer(chance: Random, before: Configuration) -> Configuration:
+    """Add a load balancer behind the others: one that steers like another, or in a way of its own."""
+    name = f"n{chance.randrange(1000)}.example.com"
+    if any(one.name == name for one in before.load_balancers):
+        return before
+    if chance.randrange(2):
+        made = chance.choice(before.load_balancers).model_copy(update={"name": name})
+    else:
+        kind = chance.choice(("A", "A", "A", "MX"))
+        pools = [one for one in before.pools if one.startswith("mail") == (kind == "MX")]
+        owner = "mail.example.com" if kind == "MX" else chance.choice([one for one in OWNERS if "mail" not in one])
+        made = draw_load_balancer(chance, owner, pools, kind).without_rules().model_copy(update={"name": name})
+    return replace(before, load_balancers=(*before.load_balancers, made))
+
+
 def change_record(chance: Random, before: Configuration) -> Configuration:
     """Give the zone another record, which may be an alias."""
     owner = bytes((2, 97 + chance.randrange(26), 97)) + APEX
@@ -95,6 +112,8 @@ CHANGES: tuple[Change, ...] = (
     change_endpoint,
     change_endpoint,
     change_pool,
+    add_balancer,
+    add_balancer,
     change_record,
 )
 
@@ -128,6 +147,30 @@ def test_altered_columns_are_those_that_are_compiled_anew(seed: int, toys: list[
         wanted = made(configuration, geodata, slots, CompileMemo(), TemplateMemo(), table)
         assert differing(found, wanted, table) == [] and differing_templates(found, wanted, table) == []
         assert kept.steering is not None
-        altered += before is not None and kept.steering is not before and kept.steering.placed is before.placed
+        is_other = before is not None and kept.steering is not before
+        altered += is_other and before is not None and kept.steering.tries is before.tries
         configuration = chance.choice(CHANGES)(chance, configuration)
     assert altered > STEPS // 5, "too little was altered to tell anything"
+
+
+@pytest.mark.parametrize("policy", ["off", "random", "geo"])
+def test_a_load_balancer_more_moves_nothing(policy: str, toys: list[Toy], tmp_path: Path) -> None:
+    table = HealthTable.create(tmp_path / "health.bin", 256, 256, layout_id=1)
+    pools = {name: Pool(name=name, origins=(Endpoint(name="e", address="192.0.2.1"),)) for name in "pqr"}
+    steered = {"steering_policy": policy, "region_pools": {"WEU": ["q"]} if policy == "geo" else {}}
+    first = LoadBalancer(name="a.example.com", default_pools=("p", "q"), fallback_pool="r", **steered)
+    configuration, slots = Configuration(zones=(ZONE,), pools=pools, load_balancers=(first,)), Slots()
+    kept, templates = CompileMemo(), TemplateMemo()
+    for name in ("b", "c", "*.d.e", "f"):
+        made(configuration, toys[0][1], slots.assign(configuration), kept, templates, table)
+        steering = kept.steering
+        one = first.model_copy(update={"name": f"{name}.example.com"})
+        if name == "b" and policy != "geo":  # lists of its own
+            one = one.model_copy(update={"default_pools": ("q", "r")})
+        configuration = replace(configuration, load_balancers=(*configuration.load_balancers, one))
+        slots = slots.assign(configuration)
+        found = made(configuration, toys[0][1], slots, kept, templates, table)
+        wanted = made(configuration, toys[0][1], slots, CompileMemo(), TemplateMemo(), table)
+        assert differing(found, wanted, table) == [] and differing_templates(found, wanted, table) == []
+        assert steering is not None and kept.steering is not None and kept.steering.tries is steering.tries, name
+        assert kept.names is not None and kept.names.step is not None, name

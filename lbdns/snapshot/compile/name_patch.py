@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from lbdns.base.memo import are_same
 from lbdns.base.words import BALANCER_TYPES
 from lbdns.dns.codes import TYPE_DNAME, TYPE_NS
 from lbdns.dns.name import WILDCARD_LABEL, is_at_or_below, longest_match, parent
@@ -97,11 +98,13 @@ def _changes(before: NameBasis, now: NameBasis) -> _Changes | None:
         owners[index] = {rrset.owner for rrset in found}
     came: Collection[Placed] = ()
     went: Collection[Placed] = ()
-    if before.placed is not now.placed:
+    if are_same(before.placed, now.placed[: len(before.placed)]):
+        came = now.placed[len(before.placed) :]
+    else:
         were, are = frozenset(before.placed), frozenset(now.placed)
         came, went = are - were, were - are
-        if len(came) + len(went) > left:
-            return None
+    if (came or went) and len(came) + len(went) > left:
+        return None
     if any(zone.signed for zone in (*before.zones, *now.zones)):
         return None
     return _Changes(owners, came, went)

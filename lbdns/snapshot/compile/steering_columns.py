@@ -126,6 +126,11 @@ class Steering:
                     self._readers.setdefault(name, []).append(at)
         return self._readers
 
+    def note_reader(self, at: int, plan: BalancerRow) -> None:
+        """Note a load balancer that came behind the others, by its position, where readers are known."""
+        for name, _ in plan.reads.pools if self._readers else ():
+            self._readers.setdefault(name, []).append(at)
+
     def mapped(self, snapshot: Snapshot) -> Steering:
         """Return the same with the columns that a snapshot has mapped, so that they are not in this process's memory
         as well."""

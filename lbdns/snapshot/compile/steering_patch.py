@@ -1,8 +1,9 @@
 """The columns of steering altered where a pool or a load balancer is another, as long as no row moves.
 
 A load balancer's row may get another TTL, other flags and another policy's number; a pool's rows, and its endpoints',
-may say other addresses and weights. What moves rows or makes other lists is compiled anew, and so is everything where
-there are rules: what these come to rests on all that they refer to.
+may say other addresses and weights; load balancers may come behind the others (steering_append.py). What moves rows or
+makes other lists is compiled anew, and so is everything where there are rules: what these come to rests on all that
+they refer to.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ from lbdns.model.pool import Pool
 from lbdns.snapshot.compile.balancer_rows import BalancerRow, balancer_row
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.pool_rows import ENDPOINT_PARTS, POOL_PARTS, PoolRow, pool_row
+from lbdns.snapshot.compile.steering_append import AppendedRows
 from lbdns.snapshot.compile.steering_columns import Steering, SteeringBasis
+from lbdns.snapshot.compile.zone_columns import Placed
 from lbdns.snapshot.slots import Slots
 from lbdns.steering.kernel.numbers import LB_APEX, LB_GIVES_CNAME, SELECT_SET
 from lbdns.steering.policies.context import Context
 
 PATCHED_MAX: Final = 1000
 """Load balancers and pools that are others, beyond which all is compiled anew."""
+APPENDED_MAX: Final = 100
+"""Load balancers that come behind the others, beyond which all is compiled anew."""
 _KEYS: Final = attrgetter("keys")
 _TEXTS: Final = ("name", "names", "targets", "hashed", "hashed_as_fallback", "gives_cname")
 """What a pool's row has beyond its own columns: with another, other rows are others."""
@@ -40,8 +45,11 @@ def patched(steering: Steering, basis: SteeringBasis, pools: Mapping[str, Pool],
     before = steering.basis
     if not (basis.surrounds_alike(before) and basis.viewed is None):
         return None
-    balancers, changed_pools = _positions(before.balancers, basis.balancers), _positions(before.pools, basis.pools)
+    there = basis.balancers[: len(before.balancers)]
+    balancers, changed_pools = _positions(before.balancers, there), _positions(before.pools, basis.pools)
     if balancers is None or changed_pools is None or steering.has_rules:
+        return None
+    if len(basis.balancers) - len(there) > APPENDED_MAX:
         return None
     return _Patch(steering, basis, pools, memo).apply(balancers, changed_pools)
 
@@ -63,6 +71,7 @@ class _Patch:
         self._memo = memo
         self._context = Context(basis.site, basis.index.units, pools, memo.parts, lambda: False)
         self._made: dict[str, array[int]] = {}
+        self._texts, self._placed = bytearray(), list[Placed]()
 
     def apply(self, balancers: Sequence[int], pools: Sequence[int]) -> Steering | None:
         """Return what comes of load balancers and pools that are others, by their positions."""
@@ -84,9 +93,42 @@ class _Patch:
                 memo.pools.keep(basis.pools[at], one)
                 families[one.name] = one.families
         self._put_slots()
+        appended = self._append()
+        if appended is None:
+            return None
         made = {name: memoryview(column).toreadonly() for name, column in self._made.items()}
         columns = {**self._steering.columns, **made}
-        return replace(self._steering, basis=basis, columns=columns, balancers=basis.balancers, families=families)
+        steering = replace(self._steering, basis=basis, columns=columns, balancers=basis.balancers, families=families)
+        if not appended:
+            return steering
+        for at, row in enumerate(appended, len(before.balancers)):
+            memo.keep_row(basis.balancers[at], row)
+            steering.note_reader(at, row)
+        return replace(steering, blob=memoryview(bytes(self._texts)), placed=self._placed)
+
+    def _append(self) -> list[BalancerRow] | None:
+        """Append the load balancers that come behind the others, and return their rows; None where that cannot be."""
+        memo, basis, before = self._memo, self._basis, self._steering.basis
+        first = len(before.balancers)
+        if first == len(basis.balancers):
+            return []
+        if not first:
+            return None
+        pools = memo.pools.of_all(basis.pools, pool_row)
+        readers = self._steering.readers(memo.balancers)
+        kept = basis.balancers[:first]
+        rows = AppendedRows(self._steering, basis, pools, lambda at: memo.balancers.find(kept[at]), self._column)
+        made = []
+        for balancer in basis.balancers[first:]:
+            row = balancer_row(balancer, self._context)
+            if balancer.has_rules or row.planned.select == SELECT_SET:
+                return None
+            alike = (at for name, _ in row.reads.pools[:1] for at in readers.get(name, ()) if at < first)
+            if not rows.append(balancer, row, self._flags(balancer, row.owner), alike):
+                return None
+            made.append(row)
+        self._texts, self._placed = rows.texts, rows.placed
+        return made
 
     def _row(self, before: LoadBalancer, now: LoadBalancer) -> BalancerRow | None:
         """Return the row of a load balancer, None where it is not that of before with another TTL or policy."""
@@ -123,13 +165,17 @@ class _Patch:
         return all(plan is not None and plan.reads.hold(self._context) for plan in plans)
 
     def _put_balancer(self, at: int, row: BalancerRow) -> None:
-        balancer, planned = self._basis.balancers[at], row.planned
-        asked = self._steering.cname_pools if balancer.type == "A" else frozenset()
-        is_apex = row.owner in self._basis.apexes[0]
-        gives_cname = bool(asked) and not is_apex and not asked.isdisjoint(balancer.pool_names())
-        flags = planned.flags | (LB_APEX if is_apex else 0) | (LB_GIVES_CNAME if gives_cname else 0)
+        planned = row.planned
+        flags = planned.flags | self._flags(self._basis.balancers[at], row.owner)
         for name, value in (("lb_flags", flags), ("lb_ttl", planned.ttl), ("lb_policy", planned.policy)):
             self._column(name)[at] = value
+
+    def _flags(self, balancer: LoadBalancer, owner: bytes) -> int:
+        """Return the flags of a load balancer that are not its plan's."""
+        asked = self._steering.cname_pools if balancer.type == "A" else frozenset()
+        is_apex = owner in self._basis.apexes[0]
+        gives_cname = bool(asked) and not is_apex and not asked.isdisjoint(balancer.pool_names())
+        return (LB_APEX if is_apex else 0) | (LB_GIVES_CNAME if gives_cname else 0)
 
     def _put_pool(self, at: int, row: PoolRow) -> None:
         start, offset = self._steering.columns["pool_endpoint_start"][at], 0
@@ -150,8 +196,9 @@ class _Patch:
             self._put_all("pool_slot", map(slots.pool.__getitem__, [one.name for one in pools]))
         if slots.endpoint is not before.endpoint or slots.pool is not before.pool:
             self._put_all("endpoint_slot", map(slots.endpoint.__getitem__, keys))
+        there = self._basis.balancers[: len(self._steering.balancers)]
         if slots.load_balancer is not before.load_balancer:
-            self._put_all("lb_slot", map(_slot_of(slots), self._basis.balancers))
+            self._put_all("lb_slot", map(_slot_of(slots), there))
 
     def _put_all(self, name: str, values: Iterable[int]) -> None:
         self._made[name] = array(COLUMNS[name], values)
@@ -161,7 +208,8 @@ class _Patch:
         found = self._made.get(name)
         if found is None:
             found = self._made[name] = array(COLUMNS[name])
-            found.frombytes(self._steering.columns[name].cast("B"))
+            if name in self._steering.columns:
+                found.frombytes(self._steering.columns[name].cast("B"))
         return found
 
 
