@@ -44,6 +44,8 @@ from lbdns.snapshot.slots import Slots, SlotsMemo
 ENDPOINT_CAPACITY_MIN = 64
 POOL_CAPACITY_MIN = 32
 GENERATIONS_KEPT = 2
+LOOK_AGAIN = 64
+"""Each so many generations the whole directory is looked through for what none needs."""
 SNAPSHOTS = ("snapshot-", ".bin")
 PER_GENERATION = (SNAPSHOTS, ("targets-", ".json"), ("slots-", ".json"))
 SHARED = (("health-", ".bin"), ("tries-", ".bin"), ("signatures-", ".bin"))
@@ -305,7 +307,12 @@ class Publisher:
     def _remove_older(self, in_force: Published) -> None:
         oldest = in_force.generation - GENERATIONS_KEPT + 1
         known = {number: used for number, used in self._used.items() if number >= oldest}
+        gone = [self._used[number] for number in self._used.keys() - known.keys()]
+        is_all_known = len(self._used) == GENERATIONS_KEPT and in_force.generation % LOOK_AGAIN
         self._used = known | {in_force.generation: self._used_by(in_force.snapshot)}
+        if is_all_known:
+            self._remove_known(oldest, gone)
+            return
         found = []
         for path in self._run.path.glob("*"):  # none where the directory is gone
             if _is_one_of(path, PER_GENERATION) and _number(path) < oldest:
@@ -319,6 +326,15 @@ class Publisher:
         for path in found:
             if _is_one_of(path, SHARED) and path not in used:
                 path.unlink(missing_ok=True)
+
+    def _remove_known(self, oldest: int, gone: Sequence[frozenset[Path]]) -> None:
+        """Remove the files of the generation before the oldest that stays, and of what generations that are `gone` used
+        what none uses that stays; the directory is not looked through."""
+        stay = frozenset().union(*self._used.values())
+        run, number = self._run, oldest - 1
+        for path in {run.snapshot(number), run.targets(number), run.slots(number)}.union(*gone) - stay:
+            with contextlib.suppress(OSError):  # the directory may be gone, or another's
+                path.unlink()
 
     def _shared_files(self, found: Sequence[Path]) -> set[Path]:
         """Return the tries and tables that the snapshots among what was found refer to; raises LbdnsError."""
