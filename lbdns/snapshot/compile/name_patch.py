@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, compress, count
 from operator import attrgetter, is_not
 from typing import Any, Final, NamedTuple
@@ -124,13 +123,14 @@ def _other_rrsets(before: Zone, now: Zone) -> list[RRset] | None:
     return None if is_wide else found
 
 
-@dataclass(slots=True)
-class _Name:
+class _Name(NodeDraft):
     """What stands at a name now. `row`: where it stood, NO_NAME where it was not there."""
 
-    row: int
-    rrsets: list[RRset] = field(default_factory=list)
-    load_balancers: dict[str, int] = field(default_factory=dict)
+    __slots__ = ("row",)
+
+    def __init__(self, row: int) -> None:
+        super().__init__()
+        self.row = row
 
     @property
     def is_empty(self) -> bool:
@@ -208,11 +208,8 @@ class _Changed:
         return found
 
     def _steer(self, name: _Name, kinds: Sequence[tuple[str, int | None]]) -> None:
-        for kind, row in kinds:  # those that went first
-            if row is None:
-                name.load_balancers.pop(kind, None)
-            else:
-                name.load_balancers[kind] = row
+        there: dict[str, int | None] = {**name.load_balancers, **dict(kinds)}  # those that came behind those that went
+        name.load_balancers = {kind: row for kind, row in there.items() if row is not None}
 
     def _is_hidden(self, zone: int, owner: bytes, apex: bytes) -> bool:
         """Whether a delegation stands at a name or above it."""
@@ -230,9 +227,9 @@ class _Changed:
         if names[owner].row == NO_NAME and not names[owner].is_empty:
             while name != apex:
                 name = parent(name)
-                if name in names or self.row(zone, name) != NO_NAME:
+                if self.row(zone, name) != NO_NAME:
                     break
-                names[name] = _Name(NO_NAME)
+                names.setdefault(name, _Name(NO_NAME))
         if owner.startswith(WILDCARD_LABEL) and owner != apex:
             self._touch(zone, parent(owner))
 
@@ -371,10 +368,8 @@ class _Patch:
         return starts[rrset] if rrset < len(starts) else len(self._before.columns["rdata_offset"])
 
     def _append(self, zone: int, name: bytes, one: _Name) -> None:
-        node = NodeDraft()
-        node.rrsets, node.load_balancers = one.rrsets, one.load_balancers
         number = self._fresh[zone, name] = len(self._rows.hashes)
-        self._rows.append_name(zone + 1, name, NO_NAME, flags_of(one.rrsets), node)
+        self._rows.append_name(zone + 1, name, NO_NAME, flags_of(one.rrsets), one)
         for rrset in one.rrsets:
             self._rows.append_rrset(rrset)
         if one.row != NO_NAME:
