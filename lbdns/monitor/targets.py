@@ -27,6 +27,9 @@ from lbdns.model.targets_document import (
     decode_document,
 )
 
+_GENERATION = re.compile(rb'"generation": ?\d+')
+"""Stands once in a document, before all that it says of the work."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -88,7 +91,7 @@ def load_targets(path: Path, generation: int, known: LoadedTargets | None = None
     before, whose parts are taken where nothing but the number is another."""
     try:
         data = path.read_bytes()
-        digest = blake2b(re.sub(rb'"generation": ?%d(?=[,}])' % generation, b"", data, count=1)).digest()
+        digest = blake2b(_GENERATION.sub(b"", data, count=1)).digest()
         if known is not None and known.digest == digest:
             return LoadedTargets(replace(known.targets, generation=generation), digest, known.repeats + 1)
         return LoadedTargets(parse_targets(data), digest)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -157,7 +158,7 @@ def test_altered_columns_are_those_that_are_compiled_anew(seed: int, toys: list[
 def test_a_load_balancer_more_moves_nothing(policy: str, toys: list[Toy], tmp_path: Path) -> None:
     table = HealthTable.create(tmp_path / "health.bin", 256, 256, layout_id=1)
     pools = {name: Pool(name=name, origins=(Endpoint(name="e", address="192.0.2.1"),)) for name in "pqr"}
-    steered = {"steering_policy": policy, "region_pools": {"WEU": ["q"]} if policy == "geo" else {}}
+    steered: dict[str, Any] = {"steering_policy": policy, "region_pools": {"WEU": ["q"]} if policy == "geo" else {}}
     first = LoadBalancer(name="a.example.com", default_pools=("p", "q"), fallback_pool="r", **steered)
     configuration, slots = Configuration(zones=(ZONE,), pools=pools, load_balancers=(first,)), Slots()
     kept, templates = CompileMemo(), TemplateMemo()

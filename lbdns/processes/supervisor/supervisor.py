@@ -318,8 +318,7 @@ class Supervisor:
 
     async def _change_to(self, loaded: Loaded, commit: Callable[[], None] = lambda: None, is_new: bool = True) -> None:
         settings, before = loaded.configuration.settings, self._serving.settings
-        serving = self._serving.moved(settings)
-        laid_in = self.transfers.laid_in
+        serving, laid_in = self._serving.moved(settings), self.transfers.laid_in
         with self.progress.followed():
             prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(laid_in(loaded.configuration)))
         try:

@@ -66,7 +66,7 @@ def patched_names(blob: memoryview, basis: NameBasis, before: NameColumns) -> Na
     if changes is None or not _has_room(before, len(blob)):
         return None
     changed = _Changed(before, basis, changes)
-    return _Patch(blob, basis, before, changed).finish() if changed.read() else None
+    return _SplicedNames(blob, basis, before, changed).finish() if changed.read() else None
 
 
 def _has_room(before: NameColumns, texts: int) -> bool:
@@ -285,7 +285,7 @@ class _Changed:
         )
 
 
-class _Patch:
+class _SplicedNames:
     """Puts the columns together from what stands and what is another."""
 
     def __init__(self, blob: memoryview, basis: NameBasis, before: NameColumns, changed: _Changed) -> None:
