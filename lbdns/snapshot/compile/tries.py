@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import pairwise
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,18 @@ PRIVATE_NETWORKS = tuple(
 DEPTH_MAX = 128
 
 
+def load_passes() -> ModuleType | None:
+    """Return the compiled passes over trees, None where lbdns was built without a compiler: then numpy's are made."""
+    try:
+        from lbdns.snapshot.compile import tree_passes
+    except ImportError:
+        return None
+    return tree_passes
+
+
+PASSES = load_passes()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PrefixTree:
     """A binary tree over addresses: `nodes[n]`, int32, has two records; >= 0 is a node, < 0 is ~value. Roots are such
@@ -51,6 +64,8 @@ class PrefixTree:
 
 def in_levels(nodes: NDArray[np.int32], root_v4: int, root_v6: int) -> PrefixTree:
     """Return a tree with its reachable nodes put into levels."""
+    if PASSES is not None:
+        return PrefixTree(*PASSES.in_levels(nodes, root_v4, root_v6, DEPTH_MAX))
     levels = _levels_deepest_first(nodes, (root_v6, root_v4))
     order = np.concatenate([*levels, np.zeros(0, np.int32)])
     number = np.full(len(nodes) + 1, -1, dtype=np.int32)
@@ -58,7 +73,7 @@ def in_levels(nodes: NDArray[np.int32], root_v4: int, root_v6: int) -> PrefixTre
     children = nodes[order]
     roots = [int(number[root]) if root >= 0 else root for root in (root_v4, root_v6)]
     bounds = np.cumsum([0, *(len(level) for level in levels)])
-    return PrefixTree(np.where(children >= 0, number[children], children).astype(np.int32), roots[0], roots[1], bounds)
+    return PrefixTree(np.where(children >= 0, number.take(children, mode="clip"), children), roots[0], roots[1], bounds)
 
 
 def _levels_deepest_first(nodes: NDArray[np.int32], roots: Iterable[int]) -> list[NDArray[np.int32]]:
@@ -81,6 +96,8 @@ def _levels_deepest_first(nodes: NDArray[np.int32], roots: Iterable[int]) -> lis
 
 def reduce_tree(tree: PrefixTree, class_of_value: NDArray[np.int32]) -> PrefixTree:
     """Return the tree with every value replaced by its class and equal siblings merged."""
+    if PASSES is not None:
+        return PrefixTree(*PASSES.reduce_tree(tree.nodes, tree.root_v4, tree.root_v6, tree.bounds, class_of_value))
     # One table for both kinds of record, so that a child's class is one look-up: nodes first, then values from the end,
     # where ~value, being negative, finds them. -1 marks a node whose leaves disagree.
     count = len(tree.nodes)
@@ -149,6 +166,8 @@ class Wide:
 
 def widen(tree: PrefixTree, first: int, value_count: int) -> Wide:
     """Return a binary tree, whose values are below `value_count`, as a trie numbered from `first` on."""
+    if PASSES is not None:
+        return Wide(first, *PASSES.widen(tree.nodes, tree.root_v4, tree.root_v6, first))
     count = len(tree.nodes)
     steps, record = _tables(tree, value_count)
     number = np.full(count, -1, dtype=np.int32)
