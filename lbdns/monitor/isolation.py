@@ -22,30 +22,56 @@ That the way into a network is down is known and passes (ways/).
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from lbdns.health.reasons import Reason
 from lbdns.model.targets_document import Vantage
-from lbdns.monitor.probe_check import Check
-from lbdns.monitor.probes.result import Result
+from lbdns.monitor.probes.result import Result, Target
 
 WITNESSES_MIN: Final = 2
 WITNESSES_MAX: Final = 3
 _SILENT: Final = frozenset({Reason.NO_ROUTE, Reason.NETWORK_UNREACHABLE, Reason.TCP_TIMEOUT})
 
 
-class IsolationGate:
+class Guarded(Protocol):
+    """What is probed, and hears of its results what the gate lets through: a check."""
+
+    @property
+    def target(self) -> Target:
+        """Where its probes go."""
+        ...
+
+    def tell(self, result: Result) -> None:
+        """Take a result that is believed."""
+        ...
+
+    def set_aside(self) -> None:
+        """Take it that there was a failure of which nothing follows."""
+        ...
+
+
+Check = TypeVar("Check", bound=Guarded)
+
+
+class IsolationGate(Generic[Check]):
     """The door through which a vantage point's results go; it holds some back and sets some aside."""
 
-    def __init__(self, vantage: Vantage, hurry: Callable[[Check], None], tell: Callable[[Vantage, bool], None]) -> None:
-        """Probe witnesses with `hurry`; `tell(vantage, True)` says that it is cut off, False that it is no more."""
+    def __init__(
+        self,
+        vantage: Vantage,
+        hurry: Callable[[Check], None],
+        tell: Callable[[Vantage, bool], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """Probe witnesses with `hurry`; `tell(vantage, True)` says that it is cut off, False that it is no more.
+        `clock`: the one by which probes start."""
         self.vantage = vantage
+        self._clock = clock
         self._hurry = hurry
         self._tell = tell
-        self._answered_s = float("-inf")  # the loop's clock
+        self._answered_s = float("-inf")
         self._good: dict[str, Check] = {}  # address -> a check that passed last time
         self._held: dict[Check, Result] = {}
         self._witnesses: set[Check] = set()
@@ -72,7 +98,7 @@ class IsolationGate:
         elif self._good.get(address) is check:
             del self._good[address]
         if result.healthy or not (result.silent or result.reason in _SILENT):
-            self._answered_s = asyncio.get_running_loop().time()
+            self._answered_s = self._clock()
             self._clear()
             self._believe(check, result)
         else:

@@ -73,7 +73,7 @@ class ProbePlan:
         self._tell = tell
         self._way_into = way_into
         self._vantages: tuple[Vantage, ...] = ()
-        self._gates: dict[Vantage, IsolationGate] = {}
+        self._gates: dict[Vantage, IsolationGate[Check]] = {}
         self._series: dict[int, dict[SeriesKey, tuple[Series, Check]]] = {}  # by the endpoint's identity
         self._members: dict[Member, Member] = {}
         self._networks = ProbeNetworks()
@@ -220,7 +220,9 @@ class ProbePlan:
         member, address, vantage, _ = key
         gate = self._gates.get(vantage)
         if gate is None:
-            gate = self._gates[vantage] = IsolationGate(vantage, self._scheduler.hurry, self._tell)
+            gate = self._gates[vantage] = IsolationGate(
+                vantage, self._scheduler.hurry, self._tell, self._scheduler.clock
+            )
             gate.be_apart(self._is_apart)
         wanted = self._key_of(endpoint, key)
         check = self.checks.get(wanted)

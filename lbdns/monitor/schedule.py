@@ -16,6 +16,7 @@ import asyncio
 import heapq
 import random
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from lbdns.monitor.probe_check import Check
@@ -52,6 +53,11 @@ class Scheduler:
         self.in_flight = 0
         self.started = 0
         self.late = 0
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """By what probes start."""
+        return self._loop.time
 
     def add(self, check: Check) -> None:
         """Begin a check: its first probe starts at once."""

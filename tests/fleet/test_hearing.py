@@ -48,15 +48,15 @@ def test_heard_lost_and_heard_again() -> None:
     assert hearing.next_due_s <= 2.0 + HEARD_S
     assert hearing.follow(2.0 + HEARD_S).lost == ("b",)
     assert hearing.count == (1, 2)
-    assert not hearing.is_counted_on("b", 6.0)
+    assert hearing.counted_on(6.0) == []
     hearing.hear("b", (("b", "WEU"),), True, 7.0, 1007.0)
     assert hearing.follow(7.0).found == ("b",)
-    assert not hearing.is_counted_on("b", 7.0), "who was lost is not counted on at once"
+    assert hearing.counted_on(7.0) == [], "who was lost is not counted on at once"
     for second in range(1, int(STEADY_S) + 1):
         hearing.hear("b", (("b", "WEU"),), True, 7.0 + second, 0.0)
         steady = hearing.follow(7.0 + second).steady
     assert steady == ("b",)
-    assert hearing.is_counted_on("b", 17.0)
+    assert hearing.counted_on(17.0) == [("b", "WEU")]
 
 
 def test_who_is_heard_in_part_is_not_heard() -> None:
@@ -71,8 +71,8 @@ def test_who_is_silent_for_a_day_is_forgotten_over_restarts_too() -> None:
     kept = [Acquaintance("b", 1000.0, (("b", "WEU"),)), Acquaintance("old", 1000.0 - KNOWN_S, ())]
     hearing = Hearing("me", kept, 50.0, 1000.0 + KNOWN_S - 10.0)
     assert hearing.machines == ("b",)
-    assert hearing.is_counted_on("b", 50.0), "until it can be missed"
-    assert not hearing.is_counted_on("b", 50.0 + HEARD_S)
+    assert hearing.counted_on(50.0) == [("b", "WEU")], "until it can be missed"
+    assert hearing.counted_on(50.0 + HEARD_S) == []
     assert hearing.follow(59.0).forgotten == ()
     assert hearing.follow(60.0).forgotten == ("b",)
     assert hearing.count == (1, 1)

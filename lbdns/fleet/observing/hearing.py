@@ -220,12 +220,17 @@ class Hearing:
         dues += [begun_s] if now_s < begun_s else []
         return min(dues, default=float("inf"))
 
-    def is_counted_on(self, machine: str, now_s: float) -> bool:
-        """Whether a machine's part of the probes may be left to it: it is heard, and steadily so where it was lost; who
-        is known from before counts while this machine has just begun."""
-        if machine in self._heard_s:
-            return machine not in self._unsteady
-        return machine in self._known and machine not in self._unsteady and not self.has_begun(now_s)
+    def counted_on(self, now_s: float) -> list[tuple[str, str]]:
+        """Return the (name, region) of the vantage points to which their part of the probes may be left: of machines
+        that are heard, and steadily so where they were lost; who is known from before counts while this machine has
+        just begun."""
+        unsteady, heard, are_all = self._unsteady, self._heard_s, not self.has_begun(now_s)
+        return [
+            vantage
+            for machine, known in self._known.items()
+            if machine not in unsteady and (are_all or machine in heard)
+            for vantage in known.vantages
+        ]
 
     def kept(self, now_s: float, unix_s: float) -> tuple[Acquaintance, ...]:
         """Return what a restart is to begin with."""

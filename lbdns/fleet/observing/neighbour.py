@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Set
 from typing import Final, NamedTuple
 
-from lbdns.fleet.observing.health_news import HealthNews
+from lbdns.fleet.observing.health_news import HealthNews, OrderNews
 from lbdns.fleet.observing.observation import DIGEST_MASK, Observation, ObservedEntry, entry_digest
 
 HELD_MAX: Final = 256  # messages that overtook others
@@ -71,7 +71,7 @@ class Neighbour:
         self.is_whole = False
         self.is_wrong = False  # something else is known than it told, and no message is on its way
         self.leaving_due_s = float("inf")
-        self._beat: HealthNews | None = None  # the newest message, where that was a heartbeat
+        self._beat: HealthNews | OrderNews | None = None  # the newest message, where that was a heartbeat
         self._epoch: int | None = None
         self._heard_s = float("-inf")  # when something of the present life was heard
         self._newest = 0, 0  # sequence and digest of the newest message
@@ -88,7 +88,7 @@ class Neighbour:
             return True
         return message.epoch > self._epoch or now_s - self._heard_s >= LATE_S
 
-    def repeats(self, message: HealthNews, now_s: float) -> bool:
+    def repeats(self, message: HealthNews | OrderNews, now_s: float) -> bool:
         """Whether a message says what the one before it said, and that all is known here: a sign of life alone."""
         if not self.is_whole or not (message is self._beat or message == self._beat):
             return False

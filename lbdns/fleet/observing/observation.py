@@ -62,15 +62,21 @@ def pack_entry(entry: ObservedEntry, number: int) -> bytes:
     seen = entry.seen
     if seen is None:
         return _RECORD.pack(entry.key, number, WITHDRAWN, 0, 0, 0, 0, 0)
+    return _pack(entry.key, number, seen)
+
+
+def _pack(key: bytes, number: int, seen: Observation) -> bytes:
+    state, reason, code, rtt_us, streak, at_s = seen
+    at_ms = int(at_s * 1000)
     return _RECORD.pack(
-        entry.key,
+        key,
         number,
-        seen.state,
-        seen.reason,
-        seen.code & 0xFFFF,
-        min(seen.rtt_us, 0xFFFFFFFF),
-        max(min(seen.streak, 0x7FFFFFFF), -0x7FFFFFFF),
-        max(int(seen.at_s * 1000), 0),
+        state,
+        reason,
+        code & 0xFFFF,
+        rtt_us if rtt_us <= 0xFFFFFFFF else 0xFFFFFFFF,
+        streak if -0x7FFFFFFF <= streak <= 0x7FFFFFFF else 0x7FFFFFFF if streak > 0 else -0x7FFFFFFF,
+        at_ms if at_ms > 0 else 0,
     )
 
 
@@ -84,7 +90,7 @@ def unpack_entry(data: bytes, offset: int) -> tuple[bytes, int, Observation | No
 
 def entry_digest(vantage: str, key: bytes, seen: Observation) -> int:
     """Return what an entry adds to the digest of all that a machine observes; digests add up modulo 2^64."""
-    octets = pack_entry(ObservedEntry(vantage, key, seen), 0) + vantage.encode()
+    octets = _pack(key, 0, seen) + vantage.encode()
     return int.from_bytes(hashlib.blake2b(octets, digest_size=8).digest(), "little")
 
 

@@ -110,6 +110,7 @@ class Observer:
         self._sharing = SharingOut(per_region)
         self._outcome = ObserverOutcome(are_vantages_new=True)
         self._vantages: tuple[tuple[str, str], ...] = ()
+        self._regions: set[str] = set()  # of its own vantage points
         self._had_begun = False
         for name in self.hearing.machines:
             self._know(name, now_s)
@@ -124,6 +125,7 @@ class Observer:
         if wanted == self._vantages:
             return
         former, self._vantages = dict(self._vantages), wanted
+        self._regions = {region for _, region in wanted}
         for gone in former.keys() - dict(wanted).keys():
             self.speakers.pop(gone, None)
         for name, region in wanted:
@@ -211,8 +213,11 @@ class Observer:
     def take(self, message: HealthNews | OrderNews, now_s: float, unix_s: float) -> None:
         """Take a message of another machine."""
         there = self._neighbours.get(message.machine)
-        if there is not None and isinstance(message, HealthNews) and there.repeats(message, now_s):
-            self._hear_again(there, now_s, unix_s)
+        if there is not None and there.repeats(message, now_s):
+            if not self.hearing.hear_again(there.machine, now_s):
+                self.hearing.hear(there.machine, there.vantages, True, now_s, unix_s)
+            if there.orders != self.orders.digest:
+                self._asks.setdefault(Ask(there.machine, ORDERS), now_s)
             return
         if isinstance(message, OrderNews):
             if message.machine != self.machine and self.orders.merge(message.entries, message.unix_s, unix_s):
@@ -235,13 +240,6 @@ class Observer:
         if message.orders != self.orders.digest:
             self._asks.setdefault(Ask(there.machine, ORDERS), now_s)
 
-    def _hear_again(self, there: Neighbour, now_s: float, unix_s: float) -> None:
-        """Take a sign of life that says nothing else."""
-        if not self.hearing.hear_again(there.machine, now_s):
-            self.hearing.hear(there.machine, there.vantages, True, now_s, unix_s)
-        if there.orders != self.orders.digest:
-            self._asks.setdefault(Ask(there.machine, ORDERS), now_s)
-
     def take_whole(self, machine: str, message: HealthNews | None, now_s: float, unix_s: float) -> None:
         """Take a machine's reply to who asks for all that it observes; None: none came."""
         there = self._neighbours.get(machine)
@@ -251,10 +249,12 @@ class Observer:
         self._hear(there, message, now_s, unix_s)
 
     def _hear(self, there: Neighbour, message: HealthNews, now_s: float, unix_s: float) -> None:
+        former = self.hearing.vantages(there.machine)
         if self.hearing.hear(there.machine, there.vantages, there.is_whole, now_s, unix_s):
             self._know(there.machine, now_s)
             self._outcome.are_vantages_new = True
-            self._share_out(now_s)
+            if self._regions & {region for _, region in (*former, *there.vantages)}:
+                self._share_out(now_s)
         if there.doubtful != there.shown_doubtful:
             there.shown_doubtful = there.doubtful
             self._show_silence(there.machine)
@@ -414,13 +414,8 @@ class Observer:
     # --- sharing out ---
 
     def _share_out(self, now_s: float) -> None:
-        counted_on = [
-            vantage
-            for machine in self.hearing.machines
-            if self.hearing.is_counted_on(machine, now_s)
-            for vantage in self.hearing.vantages(machine)
-        ]
-        if self._sharing.adopt(self._vantages, counted_on):
+        counted_on = self.hearing.counted_on(now_s)
+        if self._sharing.adopt(self._vantages, [one for one in counted_on if one[1] in self._regions]):
             self._outcome.are_shares_new = True
 
     def chosen(self, check: int, own: list[tuple[str, str]]) -> list[str]:

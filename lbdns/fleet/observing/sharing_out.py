@@ -35,14 +35,18 @@ class SharingOut:
         self._per_region = per_region
         self._others: dict[str, tuple[int, ...]] = {}  # hashes of others' vantage points, by region
         self._hashes: dict[str, int] = {}
+        self._hash_of: dict[str, int] = {}  # others' vantage points, by name
 
     def adopt(self, own: Collection[tuple[str, str]], others: Iterable[tuple[str, str]]) -> bool:
         """Take the (name, region) of this machine's vantage points and of those of others that are counted on; return
         whether that may move any check."""
         mine = {name: place_hash(name) for name, _ in own}
         regions: dict[str, list[int]] = {}
+        known, hash_of = self._hash_of, {}
         for name, region in others:
-            regions.setdefault(region, []).append(place_hash(name))
+            found = hash_of[name] = known.get(name) or place_hash(name)
+            regions.setdefault(region, []).append(found)
+        self._hash_of = hash_of
         before, self._others = self._others, {region: tuple(sorted(there)) for region, there in regions.items()}
         is_other_here, self._hashes = mine != self._hashes, mine
         if self._per_region is None:

@@ -8,7 +8,7 @@ that say nothing new are handed over together, once a second.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -39,7 +39,7 @@ def placement(shape: Shape, catalogue: Catalogue) -> dict[str, set[str]]:
             mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0x94D049BB133111EB)
             mixed ^= mixed >> np.uint64(32)
         count = len(there) if shape.prober_count is None else min(shape.prober_count, len(there))
-        first = np.argsort(mixed, axis=1)[:, :count]
+        first = np.argpartition(mixed, count - 1, axis=1)[:, :count]
         for row, endpoint in zip(first, shape.endpoints, strict=True):
             if region not in catalogue.check_regions.get(endpoint, shape.regions):
                 continue
@@ -59,6 +59,33 @@ def _check(shape: Shape, catalogue: Catalogue, region: str, there: list[str], fo
         assert bool(chosen) == (endpoint in found[name]), f"{name} and {endpoint}"
 
 
+class HeartbeatsTold:
+    """The heartbeat of each machine that only tells: its last message, without what that told."""
+
+    def __init__(self, machine_count: int) -> None:
+        self._machine_count = machine_count
+        self._beats: dict[str, HealthNews] = {}
+        self._told: dict[str, HealthNews] = {}
+
+    def note(self, news: HealthNews) -> None:
+        """Take a machine's message."""
+        self._told[news.machine] = news
+
+    def forget(self, machine: str) -> None:
+        """Take it that a machine runs no longer."""
+        self._told.pop(machine, None)
+        self._beats.pop(machine, None)
+
+    def of(self, machines: Collection[str]) -> list[HealthNews]:
+        """Return those of some machines."""
+        for machine, news in self._told.items():
+            self._beats[machine] = news.with_entries(()) if news.entries else news
+        self._told.clear()
+        if len(machines) == self._machine_count:
+            return list(self._beats.values())
+        return [self._beats[machine] for machine in machines if machine in self._beats]
+
+
 class TellingJudge:
     """A machine that probes and tells, and judges nothing."""
 
@@ -73,6 +100,7 @@ class TellingJudge:
         disk: object,
         now_s: float,
         wall_s: float,
+        beats: HeartbeatsTold,
     ) -> None:
         self._vantage = machine
         self._catalogue = catalogue
@@ -80,7 +108,7 @@ class TellingJudge:
         self._epoch = disk + 1 if isinstance(disk, int) else 1
         self._observer = Observer(machine, [(machine, region)], None, self._epoch, now_s, wall_s)
         self.next_due_s = now_s
-        self.beat: HealthNews | None = None
+        self._beats = beats
         self._sent: list[Sent] = []
 
     def tick(self, now_s: float, wall_s: float) -> None:
@@ -91,7 +119,7 @@ class TellingJudge:
             assert isinstance(news, HealthNews), NOBODY_LEFT
             if news.entries:
                 self._sent.append(Sent(EVERYBODY, "obs", news))
-            self.beat = HealthNews(news.machine, news.epoch, news.sequence, news.digest, news.vantages, news.orders)
+            self._beats.note(news)
 
     def take(self, sender: str, subject: str, data: Any, now_s: float, wall_s: float) -> None:
         """Answer a question."""
@@ -130,7 +158,8 @@ class TellingJudge:
         return {}
 
     def kept(self, now_s: float, wall_s: float) -> int:
-        """Return its epoch."""
+        """Return its epoch; it is killed."""
+        self._beats.forget(self._vantage)
         return self._epoch
 
 
@@ -141,24 +170,31 @@ class SampledFleet(SimulatedFleet):
         catalogue, regions = Catalogue(shape.endpoints, shape.check_regions), shape.machines
         judges = sorted(random.Random(f"{shape.seed} judges").sample(sorted(regions), judge_count))
         placed = placement(shape, catalogue)
+        self._beats = HeartbeatsTold(len(regions) - judge_count)
 
         def make(name: str, disk: object, now_s: float, wall_s: float) -> ObserverJudge | TellingJudge:
             if name in judges:
                 count = shape.prober_count
                 return ObserverJudge(name, regions[name], catalogue, count, disk, now_s, wall_s, False, LAG_S)
-            return TellingJudge(name, regions[name], catalogue, placed[name], disk, now_s, wall_s)
+            return TellingJudge(name, regions[name], catalogue, placed[name], disk, now_s, wall_s, self._beats)
 
         super().__init__(shape, make, judges)
-        self._tellers = [one for name, one in self.machines.items() if name not in judges]
+        self._tellers = [name for name in self.machines if name not in judges]
+        self._heard: dict[str, tuple[int, list[str]]] = {}
         self.time.repeat_at(BEAT_S, self._beat)
 
     def _beat(self) -> None:
         """Hand over the heartbeats of all who only tell."""
-        told = [one.judge.beat for one in self._tellers if isinstance(one.judge, TellingJudge)]
-        beats_of_all = [beat for beat in told if beat is not None]
         for name in self.judges:
-            hearer, reaches = self.machines[name], self.network.reaches
-            beats = [beat for beat in beats_of_all if reaches(beat.machine, name)]
+            beats = self._beats.of(self._heard_by(name))
             self.outcome.beat_count += len(beats)
-            hearer.hear_beats(beats)
+            self.machines[name].hear_beats(beats)
         self.time.repeat_at(self.time.now_s + BEAT_S, self._beat)
+
+    def _heard_by(self, name: str) -> list[str]:
+        """Return those that only tell whom a machine hears."""
+        count, found = self._heard.get(name, (-1, []))
+        if count != self.network.change_count:
+            found = [one for one in self._tellers if self.network.reaches(one, name)]
+            self._heard[name] = self.network.change_count, found
+        return found

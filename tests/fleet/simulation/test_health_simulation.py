@@ -12,6 +12,7 @@ import pytest
 
 from lbdns.fleet.observing import observer
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
+from lbdns.monitor.isolation import IsolationGate
 from tests.fleet.simulation.fault_schedule import Fault, parse, show, smaller
 from tests.fleet.simulation.plain_judge import Broken, PlainJudge
 from tests.fleet.simulation.simulate import product_judges, schedule, simulate, simulate_sampled
@@ -112,7 +113,12 @@ def test_isolation_of_a_minority_changes_no_answer(isolated: tuple[str, ...]) ->
     fleet = settled_fleet(lambda shape: product_judges(shape, on_wire=False), isolated)
     assert fleet.outcome.wrong == []
     late = [one for one in fleet.outcome.published if one.at_s > 200.0]
-    assert late == [], "neither elsewhere nor at those who are isolated, nor when they come back"
+    there = {one.machine for one in late}
+    assert there <= set(isolated), "elsewhere nothing changes, nor when they come back"
+    assert {one.endpoint for one in late} <= {HALVED}, "nor there, but by the word of own probes, which say up"
+    for one in late:
+        since_cut_s, since_back_s = one.at_s - 300.0, one.at_s - 420.0
+        assert 0.0 < since_cut_s < 6.0 or 0.0 < since_back_s < 6.0, "until they are doubted, and the others are heard"
     for life in fleet.lives.values():
         assert {name for name, state in life.published.items() if state == UNHEALTHY} == {DARK, HALVED}
         assert {state for name, state in life.published.items()} == {HEALTHY, UNHEALTHY}
@@ -159,3 +165,48 @@ def test_a_schedule_becomes_as_small_as_it_can(monkeypatch: pytest.MonkeyPatch) 
         UNPLUGGED,
         SEEN_DOWN,
     ]
+
+
+BLIND: Final = Fault(300.0, 120.0, "blind", ("M0000", "M0001", "M0003", "M0004"))
+"""All that two of three regions have see nothing, and are heard."""
+
+
+def late_verdicts(faults: list[Fault]) -> list[tuple[str, int]]:
+    """Return what a fleet publishes once it has settled."""
+    outcome = simulate(SHAPE, faults, 0.2)
+    return [(one.endpoint, one.state) for one in outcome.published if one.at_s > 200.0]
+
+
+def test_who_sees_nothing_doubts_itself() -> None:
+    assert late_verdicts([BLIND]) == []
+
+
+def no_witnesses(gate: object, address: str) -> bool:
+    """Ask nobody."""
+    return False
+
+
+def test_a_gate_that_asks_no_witnesses_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(IsolationGate, "_call_witnesses", no_witnesses)
+    assert len(late_verdicts([BLIND])) >= 2 * len(SHAPE.endpoints), "all is down, and up again"
+
+
+REFUSING: Final = "pool-0/e1"
+
+
+def never_apart(gate: object, is_apart: bool) -> None:
+    """Take failures for what they are, whoever is heard."""
+
+
+def test_a_gate_that_is_never_apart_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some refuse connections: no reason to doubt. What was so while nobody else was heard is not so any more when they
+    are, and would make two regions of three with the one where it still is."""
+    _, there, other = SHAPE.regions
+    faults = [
+        Fault(100.0, 9_000.0, "regional", (f"{REFUSING}/{other}",)),
+        Fault(300.0, 60.0, "unplug", ("M0001", "M0004")),
+        Fault(320.0, 39.5, "regional", (f"{REFUSING}/{there}",)),
+    ]
+    assert late_verdicts(faults) == []
+    monkeypatch.setattr(IsolationGate, "be_apart", never_apart)
+    assert late_verdicts(faults)

@@ -121,6 +121,9 @@ class VerdictOracle:
         self._check_regions = check_regions
         self._memo_of_tallies: dict[tuple[str, Signature, tuple[str, ...]], Tally] = {}
         self._memo_s = float("-inf")
+        self._calm: dict[str, None] = {}
+        self._restless: list[Life] = []
+        self._unsettled: list[Life] = []
         self._by_region: dict[str, list[Life]] = {}
         for life in lives.values():
             self._by_region.setdefault(life.region, []).append(life)
@@ -133,11 +136,24 @@ class VerdictOracle:
         self._memo_of_standings.clear()
         self._memo_of_silence.clear()
         self._memo_of_tallies.clear()
+        self._memo_s = float("-inf")
 
     def _keep_for_this_moment(self) -> None:
-        if self._time.now_s - self._memo_s >= MOMENT_S:
-            self._memo_s = self._time.now_s
-            self.forget()
+        now_s = self._time.now_s
+        if now_s - self._memo_s < MOMENT_S:
+            return
+        self.forget()
+        self._memo_s = now_s
+        whole_since_s, window_s = self._network.whole_since_s, self._window_s
+        self._calm, self._restless, self._unsettled = {}, [], []
+        for life in self._lives.values():
+            if life.runs and now_s - max(life.changed_s, whole_since_s(life.name)) > window_s:
+                self._calm[life.name] = None
+                if now_s - life.changed_s < RESTART_S or self._may_doubt(life):
+                    self._unsettled.append(life)
+            else:
+                self._restless.append(life)
+                self._unsettled.append(life)
 
     # -- who is heard (rule 2) --
 
@@ -146,6 +162,8 @@ class VerdictOracle:
         if sender is hearer:
             return Hearing.SURE
         self._keep_for_this_moment()
+        if hearer.name in self._calm and sender.name in self._calm:
+            return Hearing.SURE
         pair = hearer.name, sender.name
         found = self._memo.get(pair)
         if found is None:
@@ -173,8 +191,9 @@ class VerdictOracle:
         return found
 
     def _standing(self, life: Life) -> Standing:
-        sure = maybe = known = known_maybe = 0
-        for other in self._lives.values():
+        is_calm = life.name in self._calm
+        sure = maybe = known = known_maybe = len(self._calm) if is_calm else 0
+        for other in self._restless if is_calm else self._lives.values():
             heard = self.hears(life, other)
             sure += heard is Hearing.SURE
             maybe += heard is not Hearing.NEVER
@@ -199,7 +218,11 @@ class VerdictOracle:
         """Look at whom one machine hears."""
         if not life.runs:
             return
-        for other in self._lives.values():
+        self._keep_for_this_moment()
+        is_calm = life.name in self._calm
+        if is_calm:
+            life.reached_s.update(dict.fromkeys(self._calm, self._time.elapsed_s))
+        for other in self._restless if is_calm else self._lives.values():
             if self.hears(life, other) is Hearing.SURE:
                 life.reached_s[other.name] = self._time.elapsed_s
         standing, published = self.standing(life), life.published
@@ -265,8 +288,10 @@ class VerdictOracle:
         self._keep_for_this_moment()
         found = self._memo_of_silence.get(life.name)
         if found is None:
+            is_settled = life.name in self._calm and self._time.now_s - life.changed_s >= RESTART_S
+            others = self._unsettled if is_settled else self._lives.values()  # of all others it follows nothing then
             found = self._memo_of_silence[life.name] = max(
-                self._fell_silent_s(life, one) for one in self._lives.values()
+                (self._fell_silent_s(life, one) for one in others), default=float("-inf")
             )
         return found
 

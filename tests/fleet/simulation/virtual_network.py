@@ -18,7 +18,7 @@ What is on its way when a link is cut is lost.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
@@ -78,24 +78,36 @@ class VirtualNetwork:
         self._legs_of: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
         self._reached: dict[tuple[str, str], bool] = {}  # legs, as long as nothing changes
         self._changed: dict[tuple[str, str], float] = {}
+        self._whole: dict[str, float] = {}  # nodes
+        self.change_count = 0
         self._fault_count = 0  # that hold now; while there is none, everybody reaches everybody
         self.sent_count = 0
 
-    def change(self, nodes: Iterable[str], kind: str, step: int) -> None:
+    def change(self, nodes: Collection[str], kind: str, step: int) -> None:
         """Begin (step 1) or end (step -1) a fault of cut, mute or deaf on the links of some nodes."""
         for node in nodes:
             link = self.links[node]
             setattr(link, kind, getattr(link, kind) + step)
             self._fault_count += step
             link.changed_s = self._time.now_s
-        self._forget()
+        self._forget(nodes)
 
-    def _forget(self) -> None:
-        """Take it that who reaches whom may be another now."""
-        self._reached.clear()
-        self._changed.clear()
+    def _forget(self, nodes: Collection[str]) -> None:
+        """Take it that some nodes may reach others now than before."""
+        self.change_count += 1
+        hub = self._hub
+        if hub is None or hub in nodes:
+            self._reached.clear()
+            self._changed.clear()
+            self._whole.clear()
+            return
+        for node in nodes:
+            self._whole.pop(node, None)
+            for leg in ((node, hub), (hub, node)):
+                self._reached.pop(leg, None)
+                self._changed.pop(leg, None)
 
-    def worsen(self, nodes: Iterable[str], kind: str, amount: float, step: int) -> None:
+    def worsen(self, nodes: Collection[str], kind: str, amount: float, step: int) -> None:
         """Begin or end losses (a probability) or delays_s (seconds) on the links of some nodes."""
         for node in nodes:
             link = self.links[node]
@@ -103,21 +115,21 @@ class VirtualNetwork:
             amounts.append(amount) if step > 0 else amounts.remove(amount)
             self._fault_count += step
             link.changed_s = self._time.now_s
-        self._forget()
+        self._forget(nodes)
 
     def split(self, side: frozenset[str]) -> Split:
         """Begin a split."""
         found = Split(side, self._time.now_s)
         self._fault_count += 1
         self.splits.append(found)
-        self._forget()
+        self._forget(self.links)
         return found
 
     def heal(self, split: Split) -> None:
         """End a split; it is remembered, for whoever asks about the time before."""
         split.ended_s = self._time.now_s
         self._fault_count -= 1
-        self._forget()
+        self._forget(self.links)
 
     def _legs(self, sender: str, hearer: str) -> tuple[tuple[str, str], ...]:
         pair = sender, hearer
@@ -160,6 +172,26 @@ class VirtualNetwork:
         if for_s <= window_s:
             return Hearing.MAYBE
         return Hearing.MAYBE if one.losses or other.losses or one.delays_s or other.delays_s else Hearing.SURE
+
+    def whole_since_s(self, node: str) -> float:
+        """Return since when (`now_s`) nothing has stood between a node and any other such one, either way, for sure:
+        inf where something does."""
+        found = self._whole.get(node)
+        if found is None:
+            found = self._whole[node] = self._came_whole_s(node)
+        return found
+
+    def _came_whole_s(self, node: str) -> float:
+        links = [self.links[node]] if self._hub is None else [self.links[node], self.links[self._hub]]
+        since_s = LONG_AGO_S
+        for link in links:
+            if link.cut or link.mute or link.deaf or link.losses or link.delays_s:
+                return float("inf")
+            since_s = max(since_s, link.changed_s)
+        for split in self.splits:
+            if self._hub is None or split.parts(node, self._hub):
+                since_s = max(since_s, float("inf") if split.ended_s is None else split.ended_s)
+        return since_s
 
     def changed_s(self, sender: str, hearer: str) -> float:
         """Return when (`now_s`) anything last changed between two nodes."""
