@@ -35,7 +35,7 @@ WITNESSES_MAX: Final = 3
 _SILENT: Final = frozenset({Reason.NO_ROUTE, Reason.NETWORK_UNREACHABLE, Reason.TCP_TIMEOUT})
 
 
-class Guarded(Protocol):
+class GatedCheck(Protocol):
     """What is probed, and hears of its results what the gate lets through: a check."""
 
     @property
@@ -52,7 +52,7 @@ class Guarded(Protocol):
         ...
 
 
-Check = TypeVar("Check", bound=Guarded)
+Check = TypeVar("Check", bound=GatedCheck)
 
 
 class IsolationGate(Generic[Check]):
