@@ -1,7 +1,9 @@
 """What each machine of a fleet says of itself, once a second, and what another one keeps of that: pure.
 
 A machine tells durations and counts, never times of day: the one that hears them may have another clock. When somebody
-was heard is judged by the receiver's own monotonic clock alone.
+was heard is judged by the receiver's own monotonic clock alone. A receiver that itself stood still heard nobody
+meanwhile, and takes nobody for silent by that: `stood_still` takes the time out of the silence of all, of each for
+EXCUSED_MAX_S at most.
 
     no status yet  ->  HEARD  --nothing for LOST_S-->  LOST  --nothing for FORGOTTEN_S-->  gone from the roster
                          ^                              |
@@ -13,12 +15,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from lbdns.fleet.fleet_document import BadDocument, decode_document, encode_document
+from lbdns.fleet.observing.hearing import EXCUSED_MAX_S, LATE_S
 from lbdns.model.fleet_report import MachineStatus, RosterRow
 
 STATUS_S: Final = 1.0
@@ -73,6 +76,7 @@ class _RosterEntry:
     lags_since_s: float | None = None
     run_before: str = ""
     doubled_s: float | None = None
+    excused_s: float = 0.0  # of its silence, what who listens stood still for
 
 
 class FleetRoster:
@@ -101,6 +105,17 @@ class FleetRoster:
             doubled_s = now_s if status.run and status.run == run_before else doubled_s
             run_before = before.status.run
         self._entries[status.name] = _RosterEntry(status, now_s, since_s, lags_since_s, run_before, doubled_s)
+
+    def stood_still(self, for_s: float, now_s: float) -> None:
+        """Take it that nothing was done here in the time before now: what was not heard then could not be."""
+        if for_s <= LATE_S:
+            return
+        for name, one in self._entries.items():
+            silent_s = now_s - one.heard_at_s
+            if silent_s - for_s > LOST_S:
+                continue  # it was not heard before either
+            more_s = min(for_s, EXCUSED_MAX_S - one.excused_s, silent_s)
+            self._entries[name] = replace(one, heard_at_s=one.heard_at_s + more_s, excused_s=one.excused_s + more_s)
 
     def rows(self, now_s: float) -> tuple[RosterRow, ...]:
         """Return all machines by name."""

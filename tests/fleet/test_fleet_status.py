@@ -9,6 +9,7 @@ import pytest
 
 from lbdns.fleet.fleet_document import DEFLATED_FROM, BadDocument, decode_document, encode_document
 from lbdns.fleet.fleet_status import FORGOTTEN_S, LOST_S, FleetRoster, decode_status, encode_status, signed_digest
+from lbdns.fleet.observing.hearing import EXCUSED_MAX_S
 from lbdns.model.fleet_report import MachineStatus
 
 AMS = MachineStatus(
@@ -137,3 +138,19 @@ def test_two_machines_of_one_name_are_told_from_one_that_started_again() -> None
     assert not doubled("b", 2.0)
     assert doubled("a", 2.5) and doubled("b", 3.0)
     assert doubled("b", 4.0) and not doubled("b", 3.0 + LOST_S + 0.1), "the other one is gone"
+
+
+def test_who_stood_still_takes_nobody_for_silent() -> None:
+    roster = FleetRoster()
+    roster.hear(MachineStatus("B"), 10.0)
+    roster.hear(MachineStatus("C"), 1.0)  # lost before
+    roster.stood_still(8.0, 20.0)
+    rows = {one.status.name: one for one in roster.rows(20.0)}
+    assert (rows["B"].is_heard, rows["B"].age_s, rows["C"].is_heard, rows["C"].age_s) == (True, 2.0, False, 19.0)
+    assert not roster.rows(21.5)[0].is_heard, "no longer than it would be without"
+    roster.hear(MachineStatus("B"), 22.0)
+    roster.stood_still(0.05, 26.0)
+    assert not roster.rows(26.0)[0].is_heard, "who is late by so little did not stand still"
+    roster.hear(MachineStatus("B"), 30.0)
+    roster.stood_still(2 * EXCUSED_MAX_S, 31.0 + 2 * EXCUSED_MAX_S)
+    assert not roster.rows(31.0 + 2 * EXCUSED_MAX_S)[0].is_heard, "of each so much at most"

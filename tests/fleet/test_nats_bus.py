@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lbdns.fleet.bus import connecting
 from lbdns.fleet.bus.connecting import open_link
 from lbdns.fleet.bus.fleet_bus import (
     BusRefused,
@@ -388,6 +390,16 @@ def test_a_bus_that_will_not_do_says_why(text: str, problem: str, tmp_path: Path
         asyncio.run(scenario())
     finally:
         server.kill()
+
+
+def test_a_hub_of_another_fleet_is_told_with_what_to_do() -> None:
+    """As where a machine joined by a line of a fleet that is no more."""
+    error = ssl.SSLCertVerificationError("x")
+    error.verify_message = "self-signed certificate"
+    said = str(connecting._as_bus_error("tls://ams.example:4222", error, is_by_token=True))
+    assert "is not trusted" in said and "`lbdns fleet leave`" in said and "`lbdns fleet token`" in said
+    of_own_nats = connecting._as_bus_error("tls://n:4222", error, is_by_token=False)
+    assert "lbdns fleet" not in str(of_own_nats)
 
 
 def test_nothing_is_said_in_plain_text_where_the_url_asks_for_tls(tmp_path: Path) -> None:

@@ -41,6 +41,11 @@ _LISTENED_OCTETS: Final = 32 * 1024 * 1024
 _Result = TypeVar("_Result")
 Heard = Callable[[Msg], None]
 
+_OTHER_FLEET_TEXT: Final = (
+    "where the hub's fleet is another by now, `lbdns fleet leave` and then `lbdns fleet join` with the line that "
+    "`lbdns fleet token` prints there"
+)
+
 log = logging.getLogger("lbdns.fleet")
 # asyncio warns of each TLS connection that a server ends, for how the client reads from it; nothing is wrong then.
 logging.getLogger("asyncio").addFilter(lambda record: "eof_received() has no effect" not in str(record.msg))
@@ -196,7 +201,8 @@ async def open_link(access: BusAccess, url: str) -> BusLink:
     except Exception as error:
         await _give_up(client)
         cause = said[-1] if isinstance(error, nats_errors.NoServersError) and said else error
-        raise _as_bus_error(url, cause) from error
+        is_by_token = secret is not None and bool(secret.ca)
+        raise _as_bus_error(url, cause, is_by_token) from error
     except asyncio.CancelledError:
         await _give_up(client)
         raise
@@ -258,17 +264,20 @@ def read_ports(path: Path) -> tuple[str, ...]:
     return ()
 
 
-def _as_bus_error(url: str, error: Exception) -> BusRefused | BusUnreached:
-    """Return an error of connecting in words: what waiting may mend is unreached, what it does not is refused."""
+def _as_bus_error(url: str, error: Exception, is_by_token: bool) -> BusRefused | BusUnreached:
+    """Return an error of connecting in words: what waiting may mend is unreached, what it does not is refused.
+    `is_by_token`: the server is a fleet's own hub, and what it is known by came with a token."""
     if isinstance(error, BusRefused | BusUnreached):
         return error
     text = str(error).lower()
     if "authorization" in text or "authentication" in text:
-        return BusRefused(f"{url}: does not know this user and password, or these credentials")
+        hint = f"; {_OTHER_FLEET_TEXT}" if is_by_token else ""
+        return BusRefused(f"{url}: does not know this user and password, or these credentials{hint}")
     if isinstance(error, nats_errors.SecureConnWantedError):
         return BusRefused(f"{url}: speaks no TLS, and nothing is said to it without; nats:// is for servers without")
     if isinstance(error, ssl.SSLCertVerificationError):
-        return BusRefused(f"{url}: its certificate is not trusted: {error.verify_message}")
+        hint = f"; {_OTHER_FLEET_TEXT}" if is_by_token else ""
+        return BusRefused(f"{url}: its certificate is not trusted: {error.verify_message}{hint}")
     if isinstance(error, ImportError):
         return BusRefused(f"{url}: {error}")
     return BusUnreached(f"{url}: {_in_words(error)}")

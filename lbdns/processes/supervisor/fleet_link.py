@@ -179,11 +179,14 @@ class FleetLink:
 
     async def _tell(self) -> None:
         """Say once a second how this machine stands."""
+        due_s = time.monotonic()
         while True:
+            self._seen.stood_still(time.monotonic() - due_s)
             if not self._bus.is_connected:
                 self._connected_s = time.monotonic()
             with contextlib.suppress(LbdnsError):  # before anything is served
                 await self._bus.publish(machine_subject("here", self.name), encode_status(self.status()))
+            due_s = time.monotonic() + STATUS_S
             await asyncio.sleep(STATUS_S)
 
     def _asked(self, _: str, data: bytes, reply: str) -> None:

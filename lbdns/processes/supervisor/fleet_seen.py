@@ -68,6 +68,10 @@ class FleetSeen:
         if now_s >= self._keep_s:
             self.keep()
 
+    def stood_still(self, for_s: float) -> None:
+        """Take it that this process did nothing for the time before now: it could hear nobody."""
+        self._roster.stood_still(for_s, time.monotonic())
+
     def forget(self, leaving: MachineStatus) -> None:
         """Take it that a machine is none of the fleet any more, also after the next start."""
         self._roster.hear(leaving, time.monotonic())
