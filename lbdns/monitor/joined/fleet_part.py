@@ -71,9 +71,13 @@ class FleetPart:
         state_dir: Path | None,
         run_dir: Path,
         read_orders: Callable[[], None],
+        wall: Callable[[], float] = time.time,
+        make_bus: Callable[[FleetTerms], FleetBus] | None = None,
     ) -> None:
-        """Begin with what was kept, inside a running loop; `read_orders` has the file of forced states applied."""
+        """Begin with what was kept, inside a running loop; `read_orders` has the file of forced states applied. `wall`
+        is the time of day, in unix seconds; `make_bus` connects, as `nats_bus` does."""
         self.terms = terms
+        self._wall = wall
         self._ledger, self._plan = ledger, plan
         self._state_dir, self._read_orders = state_dir, read_orders
         self._loop = asyncio.get_running_loop()
@@ -84,9 +88,9 @@ class FleetPart:
             terms.machine,
             _words(targets.vantages),
             terms.probe_from,
-            time.time_ns(),
+            int(self._wall() * 1e9),
             self._loop.time(),
-            time.time(),
+            self._wall(),
             kept,
         )
         self._listed = self._observer.orders.orders()  # what the file of forced states said last
@@ -99,14 +103,14 @@ class FleetPart:
         self._addresses: Callable[[EndpointSpec], Sequence[str]] = lambda spec: ()
         self._timer: asyncio.TimerHandle | None = None
         self._is_pumping = self._is_adopted = self._is_closed = False
-        self._telling = HearingTelling(self._observer, self._agreed, report, run_dir)
+        self._telling = HearingTelling(self._observer, self._agreed, report, run_dir, wall)
         self._unwritten = LastingTrouble(log, "forced states of other machines are kept again")
         self._known_due_s = self._agreed_due_s = 0.0
         self._talk = BusTalk(
             terms.machine,
-            nats_bus(terms),
+            (make_bus or nats_bus)(terms),
             TalkListener(
-                self._heard, self._replied, self._observer.whole, lambda: self._observer.all_orders(time.time())
+                self._heard, self._replied, self._observer.whole, lambda: self._observer.all_orders(self._wall())
             ),
         )
         self._beginning = asyncio.create_task(self._talk.begin(), name="fleet begins")
@@ -239,7 +243,7 @@ class FleetPart:
     def orders_read(self, orders: tuple[Forced, ...]) -> None:
         """Take the file of forced states as it is; their ends in unix seconds."""
         before = self._observer.orders.digest
-        self._observer.give_orders(orders, self._loop.time(), time.time(), self._listed)
+        self._observer.give_orders(orders, self._loop.time(), self._wall(), self._listed)
         self._listed = orders
         if self._observer.orders.digest != before:
             self._keep_known()
@@ -251,7 +255,7 @@ class FleetPart:
             return
         try:
             with forced.changing(self._state_dir):
-                now = self._loop.time(), time.time()
+                now = self._loop.time(), self._wall()
                 self._observer.give_orders(forced.load(self._state_dir), *now, self._listed)
                 self._listed = self._observer.orders.orders()
                 forced.save(self._state_dir, self._listed)
@@ -266,12 +270,12 @@ class FleetPart:
 
     def _heard(self, news: HealthNews | OrderNews) -> None:
         now_s = self._loop.time()
-        self._observer.take(news, now_s, time.time())
+        self._observer.take(news, now_s, self._wall())
         if isinstance(news, OrderNews) or news.entries or self._observer.next_due_s <= now_s:
             self._pump()
 
     def _replied(self, machine: str, news: HealthNews | None) -> None:
-        self._observer.take_whole(machine, news, self._loop.time(), time.time())
+        self._observer.take_whole(machine, news, self._loop.time(), self._wall())
         self._pump()
 
     def _schedule(self) -> None:
@@ -290,7 +294,7 @@ class FleetPart:
         try:
             now_s = self._loop.time()
             if self._observer.next_due_s <= now_s:
-                self._observer.tick(now_s, time.time())
+                self._observer.tick(now_s, self._wall())
             self._apply(self._observer.drain())
         finally:
             self._is_pumping = False
@@ -383,14 +387,14 @@ class FleetPart:
         if now_s >= self._known_due_s:
             self._keep_known()
         if not observer.is_cut_off and has_begun:
-            self._agreed.when = AgreedWhen(time.time(), observer.count)
+            self._agreed.when = AgreedWhen(self._wall(), observer.count)
         if now_s >= self._agreed_due_s and not observer.is_cut_off:
             self._keep_agreed()
         self._telling.look()
 
     def _keep_known(self) -> None:
         self._known_due_s = self._loop.time() + KEEP_KNOWN_S
-        self._keeping.save_known(self._observer.kept(self._loop.time(), time.time()))
+        self._keeping.save_known(self._observer.kept(self._loop.time(), self._wall()))
 
     def _keep_agreed(self) -> None:
         self._agreed_due_s = self._loop.time() + KEEP_AGREED_S

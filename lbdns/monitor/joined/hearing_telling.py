@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,9 +22,15 @@ class HearingTelling:
     """What was told last of what an observer hears."""
 
     def __init__(
-        self, observer: Observer, agreed: Agreed, report: Callable[[HealthChange], None], run_dir: Path
+        self,
+        observer: Observer,
+        agreed: Agreed,
+        report: Callable[[HealthChange], None],
+        run_dir: Path,
+        wall: Callable[[], float],
     ) -> None:
-        """Write the file in a run directory; `report` is told every change."""
+        """Write the file in a run directory; `report` is told every change, with the time of day of `wall`."""
+        self._wall = wall
         self._observer = observer
         self._agreed = agreed
         self._report = report
@@ -41,7 +46,7 @@ class HearingTelling:
             return
         for machines, before, after in ((found, "not heard", "heard"), (lost, "heard", "not heard")):
             for machine in machines:
-                self._report(HealthChange(time.time(), "vantage_point", machine, before, after, vantage=machine))
+                self._report(HealthChange(self._wall(), "vantage_point", machine, before, after, vantage=machine))
 
     def look(self) -> None:
         """Tell what is so for long enough."""
@@ -65,7 +70,7 @@ class HearingTelling:
         if is_cut_off:
             detail += ": what was agreed last stands where its own probes do not say up"
         machine = self._observer.machine
-        self._report(HealthChange(time.time(), "vantage_point", machine, *words, vantage=machine, detail=detail))
+        self._report(HealthChange(self._wall(), "vantage_point", machine, *words, vantage=machine, detail=detail))
 
     def show(self) -> None:
         """Write the file that says who is heard, where it says something else."""
@@ -94,4 +99,4 @@ class HearingTelling:
         if self._told.cut_off_since_s is not None:
             return self._told.cut_off_since_s
         agreed_at_s = self._agreed.when.at_s
-        return self._loop.time() - (max(time.time() - agreed_at_s, 0.0) if agreed_at_s else 0.0)
+        return self._loop.time() - (max(self._wall() - agreed_at_s, 0.0) if agreed_at_s else 0.0)

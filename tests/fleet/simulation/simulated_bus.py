@@ -16,6 +16,7 @@ from lbdns.fleet.bus.fleet_bus import (
     SequenceMoved,
     StreamFacts,
     StreamMessage,
+    Take,
 )
 from lbdns.fleet.bus.following import Following, TakeNews
 from tests.fleet.simulation.fault_schedule import HUB
@@ -39,6 +40,8 @@ class SimulatedHub:
         self._time = time
         self._network = network
         self._listeners: dict[int, tuple[str, TakeNews]] = {}
+        self._subscribers: dict[int, tuple[str, str, Take]] = {}
+        self._questions: dict[str, asyncio.Future[bytes]] = {}
         self._number = 0
 
     def ask(self, machine: str, question: Callable[[], Any], reply: Callable[[Any], None]) -> None:
@@ -67,6 +70,37 @@ class SimulatedHub:
         number = self._number
         self._listeners[number] = machine, take
         return lambda: self._listeners.pop(number, None) and None
+
+    def subscribe(self, machine: str, pattern: str, take: Take) -> Callable[[], None]:
+        """Have the messages of some subjects told to a machine; returns what ends that."""
+        self._number += 1
+        number = self._number
+        self._subscribers[number] = machine, pattern, take
+        return lambda: self._subscribers.pop(number, None) and None
+
+    def publish(self, machine: str, subject: str, data: bytes, reply: str = "") -> None:
+        """Carry a machine's message to all who subscribe to its subject, itself where it does."""
+        for hearer, pattern, take in list(self._subscribers.values()):
+            kind, _, rest = pattern.partition(".")
+            if subject == pattern or (rest == "*" and subject.partition(".")[0] == kind):
+                self._network.send(machine, hearer, False, take, subject, data, reply)
+
+    def question(self, machine: str) -> tuple[str, asyncio.Future[bytes]]:
+        """Return where an answer goes, and what it comes to."""
+        self._number += 1
+        reply = f"{machine}.{self._number}"
+        future = self._questions[reply] = asyncio.get_running_loop().create_future()
+        return reply, future
+
+    def respond(self, machine: str, reply: str, data: bytes) -> None:
+        """Carry a machine's answer to who asked."""
+
+        def arrive() -> None:
+            future = self._questions.pop(reply, None)
+            if future is not None and not future.done():
+                future.set_result(data)
+
+        self._network.send(machine, reply.partition(".")[0], False, arrive)
 
     def facts(self) -> StreamFacts:
         """Return how the stream stands."""
@@ -137,18 +171,26 @@ class SimulatedBus:
             raise BusUnreached("the hub did not reply") from None
 
     async def publish(self, subject: str, data: bytes) -> None:
-        """Nobody listens here."""
+        """Tell whoever subscribes; nobody hears what a link that is cut does not carry."""
+        self._hub.publish(self._machine, subject, data)
 
     async def respond(self, reply: str, data: bytes) -> None:
-        """Nobody asks here."""
+        """Answer who asked."""
+        self._hub.respond(self._machine, reply, data)
 
-    async def subscribe(self, subject: str, take: Any) -> Listening:
-        """Nobody tells anything here."""
-        return Listening(lambda: None)
+    async def subscribe(self, subject: str, take: Take) -> Listening:
+        """Listen."""
+        return Listening(self._hub.subscribe(self._machine, subject, take))
 
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
-        """Nobody answers here."""
-        raise BusUnreached("nobody answers")
+        """Ask; raises BusUnreached where no answer comes."""
+        reply, future = self._hub.question(self._machine)
+        self._hub.publish(self._machine, subject, data, reply)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await future
+        except TimeoutError:
+            raise BusUnreached("nobody answers") from None
 
     async def make_stream(self) -> StreamFacts:
         """Return how the stream stands; it is always there."""

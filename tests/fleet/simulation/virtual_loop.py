@@ -34,6 +34,15 @@ class LoopTime(VirtualTime):
         super().__init__(quiet_s=float("inf"))
         self._loop = loop
 
+    @property  # type: ignore[override]
+    def now_s(self) -> float:
+        """The loop's time."""
+        return self._loop.time()
+
+    @now_s.setter
+    def now_s(self, value: float) -> None:
+        """It goes on by itself."""
+
     def at(self, when_s: float, act: Callable[..., None], *arguments: Any) -> None:
         """Do something at a time."""
         self._loop.call_at(max(when_s, self._loop.time()), self._act, act, arguments)
@@ -43,7 +52,6 @@ class LoopTime(VirtualTime):
         self.at(when_s, act, *arguments)
 
     def _act(self, act: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-        self.now_s = self._loop.time()
         self.event_count += 1
         act(*arguments)
 
