@@ -48,7 +48,7 @@ PLACES: Final = {
     "manage/store/tokens.py": RECORDS,
     "manage/store/versions.py": RECORDS,
     "monitor/cut_offs.py": RECORDS,
-    "monitor/joined/fleet_part.py": f"forced states have dates, whose later one wins; who was known outlives a boot; {RECORDS}",
+    "monitor/joined/fleet_part.py": f"{RECORDS}; forced states have dates; who was known outlives a boot",
     "monitor/network_states.py": RECORDS,
     "monitor/notify/mail.py": RECORDS,
     "monitor/notify/notifier.py": f"{RECORDS}, and silences, which have dates",
