@@ -215,7 +215,8 @@ class Hearing:
 
     def _next_due_s(self, now_s: float) -> float:
         begun_s = self._began_s + HEARD_S
-        dues = [self._due_of(name) for name in self._heard_s]
+        dues = [min(map(self._last_s.__getitem__, self._heard_s), default=float("inf")) + HEARD_S]
+        dues += [self._due_of(name) for name in self._unsteady if name in self._heard_s]
         dues += [self._known_until_s[name] for name in self._lost_s]
         dues += [begun_s] if now_s < begun_s else []
         return min(dues, default=float("inf"))

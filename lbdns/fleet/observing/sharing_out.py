@@ -63,6 +63,8 @@ class SharingOut:
         per_region = self._per_region
         if per_region is None:
             return [name for name, _ in own]
+        if len(own) == 1:
+            return [own[0][0]] if self._is_chosen(check, *own[0], per_region) else []
         found = []
         for name, region in own:
             mine = [self._hashes.get(one) or place_hash(one) for one, where in own if where == region]
@@ -78,6 +80,14 @@ class SharingOut:
             ):
                 found.append(name)
         return found
+
+    def _is_chosen(self, check: int, name: str, region: str, per_region: int) -> bool:
+        """Whether the one vantage point of this machine probes a check."""
+        others = self._others.get(region, ())
+        if len(others) < per_region:
+            return True
+        own_rank = rank(check, self._hashes.get(name) or place_hash(name))
+        return _count_before(check, own_rank, others, per_region) < per_region
 
 
 def _count_before(check: int, own_rank: int, there: Sequence[int], at_most: int) -> int:

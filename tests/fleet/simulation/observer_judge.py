@@ -253,7 +253,7 @@ class ObserverJudge:
         chosen = self.observer.chosen
         hashes = self._catalogue.hash_of
         wanted = {
-            name for name in self._catalogue.endpoints if self._stands(name, self._own[1]) and chosen(hashes[name], own)
+            name for name in self._catalogue.endpoints if chosen(hashes[name], own) and self._stands(name, self._own[1])
         }
         for name in sorted(self.checks - wanted):
             self._voices.get(name, {}).pop(self._own[0], None)
