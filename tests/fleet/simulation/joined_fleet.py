@@ -1,5 +1,5 @@
-"""A fleet in virtual time whose machines have all of the monitor worker between probes and verdicts: Scheduler, ProbePlan
-with its gates, Ledger, FleetPart, BusTalk with octets on the bus, and what they keep on disk.
+"""A fleet in virtual time whose machines have all of the monitor worker between probes and verdicts: Scheduler,
+ProbePlan with its gates, Ledger, FleetPart, BusTalk with octets on the bus, and what they keep on disk.
 
 Probes find what is true; nothing is left out. The oracle is that of the other simulations. A machine is killed with its
 files as they are at that moment.
@@ -80,7 +80,8 @@ class JoinedMachine:
 
     async def _run(self, life: Lifetime) -> None:
         """Do what the monitor worker does for its fleet."""
-        fleet, directory, parts = self._fleet, self._directory, []
+        fleet, directory = self._fleet, self._directory
+        parts: list[FleetPart] = []
         shape = fleet.shape
         table = HealthTable.create(directory / "table", shape.endpoint_count, shape.endpoint_count, 1)
         targets = documents.parse_targets(fleet.document(self, table.path))
@@ -99,7 +100,7 @@ class JoinedMachine:
         plan = ProbePlan(ledger, scheduler, tell)
         bus = SimulatedBus(self.name, fleet.time, fleet.network, fleet.hub)
         part = FleetPart(
-            targets, targets.fleet, ledger, plan, report, directory, directory, int, self._wall_s, lambda terms: bus
+            targets, targets.fleet, ledger, plan, report, directory, directory, nothing, self._wall_s, lambda terms: bus
         )
         parts.append(part)
         part.adopt(targets, lambda spec: ())
@@ -243,6 +244,10 @@ class JoinedFleet:
 
     def order(self, machine: str, pattern: str, state: str) -> None:
         """Nor orders."""
+
+
+def nothing() -> None:
+    """Do nothing: there are no orders here."""
 
 
 def address_of(number: int) -> str:

@@ -34,7 +34,7 @@ class LoopTime(VirtualTime):
         super().__init__(quiet_s=float("inf"))
         self._loop = loop
 
-    @property  # type: ignore[override]
+    @property
     def now_s(self) -> float:
         """The loop's time."""
         return self._loop.time()
