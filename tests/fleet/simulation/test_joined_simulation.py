@@ -36,7 +36,7 @@ def test_no_verdict_of_a_worker_is_impossible(seed: int, tmp_path: Path, monkeyp
 
 ENDPOINT: Final = "pool-1/e0"
 WITHOUT_HUB: Final = [
-    Fault(60.0, 9_000.0, "regional", (f"{ENDPOINT}/{SHAPE.regions[0]}",)),
+    Fault(165.0, 9_000.0, "regional", (f"{ENDPOINT}/{SHAPE.regions[0]}",)),
     Fault(150.0, 60.0, "unplug", ("M0000",)),
     Fault(170.0, 60.0, "isolate", ("M0001", "M0004")),
 ]
