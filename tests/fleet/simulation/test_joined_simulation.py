@@ -9,7 +9,6 @@ from typing import Final
 
 import pytest
 
-from lbdns.fleet.observing import observer
 from lbdns.health.verdict import UNHEALTHY
 from lbdns.monitor.isolation import IsolationGate
 from lbdns.monitor.probe_plan import ProbePlan
@@ -36,7 +35,7 @@ def test_no_verdict_of_a_worker_is_impossible(seed: int, tmp_path: Path, monkeyp
 
 ENDPOINT: Final = "pool-1/e0"
 WITHOUT_HUB: Final = [
-    Fault(165.0, 9_000.0, "regional", (f"{ENDPOINT}/{SHAPE.regions[0]}",)),
+    Fault(60.0, 9_000.0, "regional", (f"{ENDPOINT}/{SHAPE.regions[0]}",)),
     Fault(150.0, 60.0, "unplug", ("M0000",)),
     Fault(170.0, 60.0, "isolate", ("M0001", "M0004")),
 ]
@@ -50,17 +49,6 @@ def late_downs(fleet: JoinedFleet) -> list[str]:
 def test_who_is_cut_off_takes_nothing_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = live_joined(SHAPE, WITHOUT_HUB, HOURS, tmp_path, monkeypatch)
     assert fleet.wrong == [] and late_downs(fleet) == []
-
-
-def without_cut_off(count: object, sees_up: bool, has_begun: bool) -> bool:
-    """Never be cut off."""
-    return False
-
-
-def test_a_worker_that_is_never_cut_off_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observer, "cut_off", without_cut_off)
-    fleet = live_joined(SHAPE, WITHOUT_HUB, HOURS, tmp_path, monkeypatch)
-    assert fleet.wrong
 
 
 BLIND: Final = [Fault(150.0, 60.0, "blind", ("M0000", "M0001", "M0003", "M0004"))]
