@@ -339,8 +339,7 @@ class Supervisor:
             self._served_at, self._texts = self._published_at, loaded.texts
         if self._texts is not None:
             self._keeper.tell(ToKeep(prepared, self._texts, self._served_at))
-        if settings.log != before.log:
-            start_log("supervisor", settings.log)
+        start_log("supervisor", settings.log)
         self._serving = serving
         self._xdp.follow(settings, serving.listen)
         if settings.fixed() != before.fixed():
