@@ -50,6 +50,10 @@ GATHER_SHARE: Final = 0.5
 once; as long as it has fewer than the largest of the last GATHER_BATCHES."""
 GATHER_BATCHES: Final = 8
 GATHER_MAX_S: Final = 0.05
+AHEAD_MIN: Final = 8
+AHEAD_SHARE: Final = 0.25
+"""Updates that are worked out ahead at once, while a batch waits for more: so many at least, and this part of those
+that it waits for."""
 TRIES_MAX: Final = 8
 """Publications that fail one after another for no fault of an update's, before the rest of a batch is not tried."""
 ZONES_KEPT: Final = 64
@@ -71,9 +75,13 @@ class _WaitingUpdate:
 
 @dataclass(slots=True)
 class _Attempt:
-    """What a batch came to: its revisions, its updates, the zones that they changed, by id; and the id of the zone that
-    is meant by an apex and a view, None for none, with the serial that it was served with when the batch began."""
+    """What a batch came to. `state`: that it began with; `count`: how many of its updates are worked out; `is_tried`:
+    whether it has been asked for. Its revisions, its updates, the zones that they changed, by id; and the id of the
+    zone that is meant by an apex and a view, None for none, with the serial that it was served with when it began."""
 
+    state: State | None = None
+    count: int = 0
+    is_tried: bool = False
     revisions: list[Revision] = field(default_factory=list)
     made: list[MadeUpdate] = field(default_factory=list)
     touched: dict[str, UpdatedZone] = field(default_factory=dict)
@@ -101,8 +109,8 @@ class UpdateQueue:
         self._failures = 0
         self._sizes: deque[int] = deque(maxlen=GATHER_BATCHES)
         self._took_s = 0.0
-        self._wanted = 0  # how many a batch waits for
-        self._gathered: asyncio.Future[None] | None = None
+        self._awaited = 0  # how many are to wait until `_arrived` is told
+        self._arrived: asyncio.Future[None] | None = None
 
     def take(self, asked: AskedUpdate) -> asyncio.Future[UpdateOutcome]:
         """Make an update, and return what will be said of it once it is served; it raises nothing."""
@@ -111,8 +119,8 @@ class UpdateQueue:
             waiting.done.set_result(TOO_MANY)
             return waiting.done
         self._waiting.append(waiting)
-        if self._gathered is not None and not self._gathered.done() and len(self._waiting) >= self._wanted:
-            self._gathered.set_result(None)
+        if self._arrived is not None and not self._arrived.done() and len(self._waiting) >= self._awaited:
+            self._arrived.set_result(None)
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
         return waiting.done
@@ -120,35 +128,48 @@ class UpdateQueue:
     async def _work(self) -> None:
         try:
             while self._waiting:
-                await self._gather()
+                attempt = _Attempt()
+                await self._gather(attempt)
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
                 self._sizes.append(len(batch))
                 self._failures, began_s = 0, time.monotonic()
-                await self._settle(batch)
+                await self._settle(batch, attempt)
                 self._took_s = time.monotonic() - began_s
         finally:
             self._worker = None
 
-    async def _gather(self) -> None:
-        """Wait for as many as were together last, but not for long."""
-        self._wanted = max(self._sizes, default=0)
-        if len(self._waiting) >= self._wanted:
-            return
-        self._gathered = asyncio.get_running_loop().create_future()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._gathered, min(self._took_s * GATHER_SHARE, GATHER_MAX_S))
+    async def _gather(self, attempt: _Attempt) -> None:
+        """Wait for as many as were together last, but not for long; those that are there are worked out meanwhile."""
+        wanted = max(self._sizes, default=0)
+        lot = max(AHEAD_MIN, int(wanted * AHEAD_SHARE))
+        until_s = time.monotonic() + min(self._took_s * GATHER_SHARE, GATHER_MAX_S)
+        while (count := len(self._waiting)) < wanted and (left_s := until_s - time.monotonic()) > 0:
+            if count - attempt.count >= lot:
+                await asyncio.to_thread(self._try_ahead, [*self._waiting], attempt)
+                continue
+            self._awaited = min(wanted, attempt.count + lot)
+            self._arrived = asyncio.get_running_loop().create_future()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived, left_s)
 
-    async def _settle(self, batch: Sequence[_WaitingUpdate]) -> None:
-        """Publish a batch, or what of it can be."""
-        attempt = _Attempt()
+    def _try_ahead(self, batch: Sequence[_WaitingUpdate], attempt: _Attempt) -> None:
+        """Work out what a batch comes to on the state in force; runs in a thread. What fails here is tried again, and
+        told, when the batch is settled."""
+        try:
+            self._try(batch, self._manager.state, attempt)
+        except Exception:
+            self._drop(attempt)
+
+    async def _settle(self, batch: Sequence[_WaitingUpdate], attempt: _Attempt | None = None) -> None:
+        """Publish a batch, or what of it can be; `attempt`: what it came to ahead."""
+        attempt = attempt or _Attempt()
 
         def make(state: State) -> Sequence[Revision]:
-            if (
-                attempt.made or attempt.touched
-            ):  # another machine of the fleet was faster, or what this one had appended when it was killed
-                self._forget(attempt.touched)
-                self._has_recalled = False
-            attempt.touched, attempt.revisions, attempt.made, attempt.meant = {}, [], [], {}
+            if attempt.state is not state or attempt.is_tried:
+                # Another change came first: here, or of another machine of the fleet, or what this one had appended
+                # when it was killed.
+                self._drop(attempt)
+            attempt.is_tried = True
             self._try(batch, state, attempt)
             return attempt.revisions
 
@@ -213,8 +234,17 @@ class UpdateQueue:
             if not one.done.done():
                 one.done.set_result(said)
 
+    def _drop(self, attempt: _Attempt) -> None:
+        """Have an attempt begin anew."""
+        if attempt.made or attempt.touched:
+            self._forget(attempt.touched)
+            self._has_recalled = False
+        attempt.state, attempt.count = None, 0
+        attempt.touched, attempt.revisions, attempt.made, attempt.meant = {}, [], [], {}
+
     def _try(self, batch: Sequence[_WaitingUpdate], state: State, attempt: _Attempt) -> None:
-        """Work out what a batch comes to on a state; runs in a thread."""
+        """Work out what a batch comes to on a state, going on from what is worked out of it; runs in a thread."""
+        attempt.state = state
         now_s = time.time()
         now = time_text(now_s)
         self._held.follow(state)
@@ -222,11 +252,12 @@ class UpdateQueue:
         if not self._has_recalled:
             self._made.recall(self._manager.store, lambda id: self._records(state, id) if id else None)
             self._has_recalled = True
-        for at, one in enumerate(batch):
+        for at, one in enumerate(batch[attempt.count :], attempt.count):
             try:
                 one.outcome = self._update(one.asked, state, attempt, serial_of, now, int(now_s))
             except Exception as error:
                 raise _FailedUpdateError(at) from error
+            attempt.count += 1
 
     def _update(
         self, asked: AskedUpdate, state: State, attempt: _Attempt, serial_of: SerialOf, now: str, now_s: int
