@@ -34,6 +34,7 @@ from lbdns.manage.updates.update_queue import UpdateQueue
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
 from lbdns.publish.publisher import Published
+from lbdns.transfer.update.updating import update_zone
 from tests.transfer.asking_updates import adding, asked, take_all, update
 
 SOA = {"mname": "ns1.example.com", "rname": "hostmaster.example.com"}
@@ -174,7 +175,7 @@ def test_updates_that_wait_for_others_are_worked_out_meanwhile(
     monkeypatch.setattr(update_queue, "GATHER_SHARE", 1e9)
     monkeypatch.setattr(update_queue, "GATHER_MAX_S", 3600.0)
     worked_out: list[bytes] = []
-    work_out = update_queue.update_zone
+    work_out = update_zone
 
     def note(zone: Any, message: Any, objects: Any) -> Any:
         owner = message.updates[0].owner
