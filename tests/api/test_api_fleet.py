@@ -59,3 +59,15 @@ def test_a_machine_is_asked(api: Api, client: httpx.Client, played: PlayedFleet)
 
 def test_without_a_server_the_api_says_so(api: Api, client: httpx.Client) -> None:
     assert "no server runs" in client.get(at(api, "fleet")).text
+
+
+def test_a_machine_that_is_gone_is_forgotten(api: Api, client: httpx.Client, played: PlayedFleet) -> None:
+    heard = client.delete(at(api, "fleet/NYC-1"))
+    assert heard.status_code == 400 and "NYC-1 is heard: `lbdns fleet leave` there" in heard.text
+    played.lose("NYC-1", 60.0)
+    assert result(client.delete(at(api, "fleet/nyc-1"))) == {"machine": "NYC-1"}
+    assert [one["status"]["name"] for one in result(client.get(at(api, "fleet")))["machines"]] == ["AMS-1", "FRA-1"]
+    again = client.delete(at(api, "fleet/NYC-1"))
+    assert again.status_code == 400 and "the fleet has no machine" in again.text
+    played.is_in_fleet = False
+    assert "in no fleet" in client.delete(at(api, "fleet/FRA-1")).text

@@ -191,6 +191,7 @@ def paths_of_objects(sdk: Sdk, client: httpx.Client) -> dict[str, str]:
         "{number}": "1",
         "{other}": "2",
         "{name}": "operations.example",
+        "{machine}": "FRA-1",
     }
 
 
