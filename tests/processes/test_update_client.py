@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,53 @@ def test_where_nobody_is_an_update_is_refused_in_time(told: Any, monkeypatch: py
     answers, _, ask = told
     ask(is_there=False)
     assert rcodes(answers) == [SERVFAIL]
+
+
+class Batches(asyncio.Protocol):
+    """Answers so many requests at once, and hangs up with that where it is to."""
+
+    def __init__(self, count: int, hangs_up: bool) -> None:
+        self.reader, self.frames = FrameReader(UPDATE_FRAME_BYTES_MAX), list[Any]()
+        self.count, self.hangs_up = count, hangs_up
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.frames += self.reader.take(data)
+        if len(self.frames) == self.count:
+            self.transport.write(b"".join(encode_said(frame.number, UpdateOutcome()) for frame in self.frames))
+            if self.hangs_up:
+                self.transport.close()
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+def test_a_batch_that_is_answered_at_once_is_told_in_lots(tmp_path: Path, hangs_up: bool) -> None:
+    rounds, told, count = [0], list[tuple[int, int, int | None]](), 5 * update_client.LOT + 3
+
+    async def main() -> None:
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        server = await loop.create_unix_server(lambda: Batches(count, hangs_up), tmp_path / "updates.sock")
+        client = UpdateClient(lambda: tmp_path / "updates.sock")
+
+        def count_rounds() -> None:
+            rounds[0] += 1
+            if not done.is_set():
+                loop.call_soon(count_rounds)
+
+        def take(number: int, said: Answer | bytes | None) -> None:
+            told.append((number, rounds[0], *rcodes([said])))
+            if len(told) == count:
+                done.set()
+
+        count_rounds()
+        for number in range(count):
+            client.update(Asked(b"%d" % number), 1, lambda said, number=number: take(number, said))  # type: ignore[arg-type, misc]
+        await asyncio.wait_for(done.wait(), PATIENCE_S)
+        client.close()
+        server.close()
+
+    asyncio.run(main())
+    assert [(number, rcode) for number, _, rcode in told] == [(number, NOERROR) for number in range(count)]
+    of_rounds = Counter(at for _, at, _ in told).values()
+    assert max(of_rounds) == update_client.LOT or hangs_up

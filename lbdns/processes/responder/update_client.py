@@ -14,6 +14,7 @@ import itertools
 import logging
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from lbdns.answer.reply import Answer, Transport
 from lbdns.base.errors import LbdnsError
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.dns.codes import EDE_OTHER, EDE_PROHIBITED, NOERROR, REFUSED, SERVFAIL
-from lbdns.dnssec.signer.signer_frames import FrameReader
+from lbdns.dnssec.signer.signer_frames import Frame, FrameReader
 from lbdns.mapped.run_directory import unix_address
 from lbdns.transfer.update.update_frames import UPDATE_FRAME_BYTES_MAX, AskedFor, decode_said, encode_ask
 from lbdns.transfer.update.update_section import UpdateOutcome
@@ -32,6 +33,9 @@ from lbdns.transfer.update.update_section import UpdateOutcome
 PATIENCE_S: Final = 10.0
 """How long an update waits for somebody who makes it, and for what he says."""
 PAUSE_S: Final = 0.1
+LOT: Final = 8
+"""Answers that are given in one round of the event loop: a batch of updates is answered at once, and those who have
+their reply may ask again while others are told."""
 NOBODY: Final = UpdateOutcome(SERVFAIL, "nobody makes updates at the moment")
 
 Said = UpdateOutcome | bytes
@@ -146,6 +150,7 @@ class _SupervisorLink(asyncio.Protocol):
         self._numbers = itertools.count(1)
         self._waiting: dict[int, _UnansweredUpdate] = {}
         self._asks: list[bytes] = []  # what goes out together
+        self._heard: deque[Frame] = deque()  # what came, until its turn
         self._clock: asyncio.TimerHandle | None = None
         self.is_open = True
 
@@ -180,21 +185,39 @@ class _SupervisorLink(asyncio.Protocol):
             self._clock = self._loop.call_later(first_s - now_s, self._look_at_clock)
 
     def data_received(self, data: bytes) -> None:
-        """Give each its own."""
+        """Give each its own, a lot in each round of the event loop."""
+        is_waiting = bool(self._heard)
         try:
-            for frame in self._reader.take(data):
+            self._heard.extend(self._reader.take(data))
+        except LbdnsError as error:
+            self._end(error)
+        else:
+            self._client.heard()
+            if not is_waiting:
+                self._give(LOT)
+
+    def _give(self, most: int) -> None:
+        """Give so many what they wait for, and the others in the next round: what comes of these is sent meanwhile."""
+        try:
+            for _ in range(min(most, len(self._heard))):
+                frame = self._heard.popleft()
                 asking = self._waiting.pop(frame.number, None)
                 if asking is not None:
                     asking.said(decode_said(frame))
         except LbdnsError as error:
-            log.error("the supervisor is not heard any more: %s", error)
-            self.close()
-        else:
-            self._client.heard()
+            self._heard.clear()
+            self._end(error)
+        if self._heard:
+            self._loop.call_soon(self._give, LOT)
+
+    def _end(self, error: LbdnsError) -> None:
+        log.error("the supervisor is not heard any more: %s", error)
+        self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Have all that wait asked again."""
         self.is_open, self._transport = False, None
+        self._give(len(self._heard))
         if self._clock is not None:
             self._clock.cancel()
         lost, self._waiting = self._waiting, {}
