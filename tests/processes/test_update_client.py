@@ -160,7 +160,7 @@ def test_a_batch_that_is_answered_at_once_is_told_in_lots(tmp_path: Path, hangs_
                 loop.call_soon(count_rounds)
 
         def take(number: int, said: Answer | bytes | None) -> None:
-            told.append((number, rounds[0], *rcodes([said])))
+            told.append((number, rounds[0], rcodes([said])[0]))
             if len(told) == count:
                 done.set()
 
