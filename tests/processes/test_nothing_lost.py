@@ -6,8 +6,8 @@ import contextlib
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +33,12 @@ QUESTIONS = tuple(
 )
 KILLS = 3
 QUEUED = 20
+
+
+def states(pid: int) -> list[str]:
+    """Return what each thread of a process does, one letter each: R, S, T, Z and others."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks]
 
 
 @pytest.mark.parametrize("questions", [QUESTIONS[:1], QUESTIONS], ids=["fast", "mixed"])
@@ -99,7 +105,8 @@ def test_a_spare_that_ends_as_it_is_to_stand_in_is_one_line_in_the_log(lbdns_ser
         try:
             for one in (before["responders"][0], before["spare_responder"]):
                 os.kill(one["pid"], signal.SIGKILL)
-                time.sleep(0.05)
+                # It has ended with all its threads.
+                soon(lambda: states(one["pid"]) == ["Z"])  # noqa: B023
         finally:
             os.kill(server.pid, signal.SIGCONT)
         eventually(lambda: server.status()["responders"][0]["pid"] not in (0, before["responders"][0]["pid"]))
