@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import accumulate, chain
 
 from lbdns.answer.match import Match
 from lbdns.answer.render import Template, render_template
@@ -19,7 +20,8 @@ from lbdns.fastpath.layout import (
     TEMPLATE_STEERS,
 )
 
-PLAIN_KEPT = 512  # of their templates, 355 octets each, from snapshot to snapshot: of small zones all
+PLAIN_KEPT = 512  # shapes of their templates
+RECORD_HEAD_BYTES = 12  # a pointer to the name, type, class, TTL, length
 HEAD = struct.Struct("<9HI")
 STEERS_TAIL = struct.Struct("<IIIH")
 RELOCATION = struct.Struct("<HH")
@@ -58,11 +60,32 @@ def pack_template(template: Template, steers: tuple[Match, int] | None, is_long:
     return b"".join(parts) + template.body
 
 
-@lru_cache(maxsize=PLAIN_KEPT)
 def plain_template(rtype: int, ttl: int, rdatas: tuple[bytes, ...]) -> bytes:
-    """Return the template of an answer that is one RRset, whatever its name is; from the snapshot before, as a rule."""
+    """Return the template of an answer that is one RRset, whatever its name is, of a type without names in its data:
+    with other data of the same lengths, all else of it is the same."""
+    shape = _plain_shape(rtype, ttl, tuple(map(len, rdatas)))
+    if shape is None:
+        return _rendered_plain(rtype, ttl, rdatas)[0]
+    before, heads = shape
+    return b"".join((before, *chain.from_iterable(zip(heads, rdatas, strict=True))))
+
+
+@lru_cache(maxsize=PLAIN_KEPT)
+def _plain_shape(rtype: int, ttl: int, lengths: tuple[int, ...]) -> tuple[bytes, tuple[bytes, ...]] | None:
+    """Return what stands before the records of such a template, and before the data of each; None where it is too large
+    to have them all."""
+    packed, body = _rendered_plain(rtype, ttl, tuple(map(bytes, lengths)))
+    if not packed.endswith(body):
+        return None
+    starts = accumulate((RECORD_HEAD_BYTES + length for length in lengths), initial=0)
+    heads = tuple(body[at : at + RECORD_HEAD_BYTES] for at, _ in zip(starts, lengths, strict=False))
+    return packed[: len(packed) - len(body)], heads
+
+
+def _rendered_plain(rtype: int, ttl: int, rdatas: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+    """Return such a template, and the records as they are rendered."""
     made = render_template(Answer(answer=[Records(ASKED, rtype, ttl, rdatas)]))
-    return pack_template(made, None, False, SIGNED_BY_ROW)
+    return pack_template(made, None, False, SIGNED_BY_ROW), made.body
 
 
 def pack_choice(templates: Mapping[int, int], rest: int) -> bytes:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
+from lbdns.answer.render import render_template
+from lbdns.answer.reply import ASKED, Answer, Records
 from lbdns.answer.serving_view import ServingView
 from lbdns.config.loading import parse
 from lbdns.dns.codes import FLAG_TC
+from lbdns.fastpath.layout import SIGNED_BY_ROW
+from lbdns.fastpath.template_packing import pack_template, plain_template
 from lbdns.fastpath.templates import add_templates
 from tests.answer.lanes import compiled_view
 from tests.answer.packets import query
@@ -88,3 +94,14 @@ def test_large_answers(lane: Lane, large: ServingView, name: str, qtype: str, sm
         assert isinstance(said, bytes), "deferred"
         seen.append(bool(int.from_bytes(said[2:4]) & FLAG_TC))
     assert seen == [small, small, wide, wide]
+
+
+def test_a_plain_template_is_what_its_rrset_renders_to() -> None:
+    chance = Random(7)
+    for _ in range(600):
+        rtype, ttl_s, count = chance.choice((1, 28, 16)), chance.choice((0, 30, 3600)), chance.choice((1, 1, 2, 3, 30))
+        octets = {1: 4, 28: 16}.get(rtype)
+        rdatas = tuple(chance.randbytes(octets or chance.choice((1, 40, 255))) for _ in range(count))
+        made = render_template(Answer(answer=[Records(ASKED, rtype, ttl_s, rdatas)]))
+        wanted = pack_template(made, None, False, SIGNED_BY_ROW)
+        assert plain_template(rtype, ttl_s, rdatas) == wanted, (rtype, ttl_s, list(map(len, rdatas)))
