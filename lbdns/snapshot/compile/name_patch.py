@@ -41,7 +41,10 @@ from lbdns.snapshot.lookup.name_rows import (
 from lbdns.snapshot.lookup.name_table import Suffixes, build_table, find, set_name
 
 CHANGED_MAX: Final = 1000
-"""RRsets and load balancers that are others, beyond which all is compiled anew."""
+CHANGED_MIN: Final = 16
+CHANGED_SHARE: Final = 8
+"""RRsets and load balancers that are others, beyond which all is compiled anew: this part of all names, within these
+bounds. A name that is altered takes four times what one takes that is compiled with all others."""
 WASTE_SHARE: Final = 4
 """What no row leads to any more may be the blob's octets by this; and WASTE_MIN octets in any case."""
 WASTE_MIN: Final = 1 << 16
@@ -62,7 +65,8 @@ _KEPT_COLUMNS: Final = tuple(
 def patched_names(blob: memoryview, basis: NameBasis, before: NameColumns) -> NameColumns | None:
     """Return the columns on another basis, altered where names are others; None where they are to be compiled anew.
     `blob`: what stands in it before names do."""
-    changes = _changes(before.basis, basis)
+    most = min(CHANGED_MAX, max(CHANGED_MIN, len(before.hashes) // CHANGED_SHARE))
+    changes = _changes(before.basis, basis, most)
     if changes is None or not _has_room(before, len(blob)):
         return None
     changed = _Changed(before, basis, changes)
@@ -81,14 +85,13 @@ class _Changes(NamedTuple):
     went: Collection[Placed]
 
 
-def _changes(before: NameBasis, now: NameBasis) -> _Changes | None:
-    """Return what is another; None where it is more than single names."""
+def _changes(before: NameBasis, now: NameBasis, left: int) -> _Changes | None:
+    """Return what is another; None where it is more than single names, or more than `left`."""
     if before.directories is not None or now.directories is not None or before.flats or now.flats:
         return None
     if len(before.zones) != len(now.zones):
         return None
     owners: dict[int, set[bytes]] = {}
-    left = CHANGED_MAX
     for index in compress(count(), map(is_not, before.zones, now.zones)):
         found = _other_rrsets(before.zones[index], now.zones[index])
         if found is None or len(found) > left:
@@ -188,7 +191,7 @@ class _Changed:
     ) -> bool:
         whole = self._basis.zones[zone]
         names = self.zones[zone] = {owner: self._name(zone, owner) for owner in owners}
-        if any(self._is_hidden(zone, owner, whole.apex) for owner in owners):
+        if self._has_cuts(zone) and any(self._is_hidden(zone, owner, whole.apex) for owner in owners):
             return False
         for owner, kinds in steered.items():
             self._steer(names[owner], kinds)
@@ -210,6 +213,10 @@ class _Changed:
     def _steer(self, name: _Name, kinds: Sequence[tuple[str, int | None]]) -> None:
         there: dict[str, int | None] = {**name.load_balancers, **dict(kinds)}  # those that came behind those that went
         name.load_balancers = {kind: row for kind, row in there.items() if row is not None}
+
+    def _has_cuts(self, zone: int) -> bool:
+        first, last = self._before.rows_of(zone)
+        return bool((self._rows[first:last, ROW_RRSETS] >> FLAGS_SHIFT & NAME_CUT).any())
 
     def _is_hidden(self, zone: int, owner: bytes, apex: bytes) -> bool:
         """Whether a delegation stands at a name or above it."""
