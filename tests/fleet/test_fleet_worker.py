@@ -202,6 +202,7 @@ def test_a_heartbeat_like_the_one_before_is_not_read_again(tmp_path: Path, hub: 
         async with fleet.running():
             await fleet.shows(HEALTHY)
             talk = fleet["A"].part._talk
+            await until(lambda: talk._beats["B"][1].sequence > 0)  # it has told what it saw, and sees nothing else
             heard = talk._beats["B"][1]
             begun_s = fleet["A"].part._observer.hearing.last_s("B")
             await until(lambda: fleet["A"].part._observer.hearing.last_s("B") != begun_s)
