@@ -244,7 +244,7 @@ def test_a_server_that_was_killed_is_taken_over_with_a_mistake_on_disk(server: L
     assert server.process is not None
     server.process.wait()
     server.start()
-    assert "took over from" in server.log
+    eventually(lambda: "took over from" in server.log)  # told once it is ready
     assert server.addresses(NAME) == sorted(OLD[1])
     assert server.status()["standing"]["state"] == "degraded"
 
