@@ -34,7 +34,6 @@ from lbdns.manage.updates.update_queue import UpdateQueue
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
 from lbdns.publish.publisher import Published
-from lbdns.transfer.update.updating import update_zone
 from tests.transfer.asking_updates import adding, asked, take_all, update
 
 SOA = {"mname": "ns1.example.com", "rname": "hostmaster.example.com"}
@@ -64,9 +63,6 @@ class Server:
 
     def in_force(self) -> Published:
         raise LbdnsError("not here")
-
-
-TEXT = {"name": "text", "type": "TXT", "content": '"1"'}
 
 
 class Desk:
@@ -166,44 +162,6 @@ def test_a_batch_begins_once_as_many_are_there_as_were_together_before(
 
     assert asyncio.run(load()) == [NOERROR] * 4
     assert desk.server.tried == 3
-
-
-@pytest.mark.parametrize("meanwhile", ["nothing", "change", "failure"])
-def test_updates_that_wait_for_others_are_worked_out_meanwhile(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, meanwhile: str
-) -> None:
-    monkeypatch.setattr(update_queue, "GATHER_SHARE", 1e9)
-    monkeypatch.setattr(update_queue, "GATHER_MAX_S", 3600.0)
-    worked_out: list[bytes] = []
-    work_out = update_zone
-
-    def note(zone: Any, message: Any, objects: Any) -> Any:
-        owner = message.updates[0].owner
-        if meanwhile == "failure" and owner.startswith(b"\x02b3"):
-            raise RuntimeError("a mistake of ours")
-        worked_out.append(owner)
-        return work_out(zone, message, objects)
-
-    def some(prefix: str, numbers: range) -> list[asyncio.Future[Any]]:
-        names = [f"{prefix}{number}.example.com" for number in numbers]
-        return [desk.queue.take(asked(adding(name, "A", "192.0.2.9"))) for name in names]
-
-    async def load() -> list[int]:
-        said = list(await asyncio.gather(*some("a", range(20))))
-        monkeypatch.setattr(update_queue, "update_zone", note)
-        waiting = some("b", range(16))
-        while len(worked_out) < 3 + 13 * (meanwhile != "failure"):
-            await asyncio.sleep(0.001)
-        assert desk.server.tried == 2 and not any(one.done() for one in waiting)
-        if meanwhile == "change":
-            await desk.manager.change("ann", "more", lambda edit: edit.create(Kind.RECORD, TEXT, desk.zone_id))
-        return [one.rcode for one in (*said, *await asyncio.gather(*waiting, *some("b", range(16, 20))))]
-
-    failed = [36 - 16 + 3] if meanwhile == "failure" else []
-    assert asyncio.run(load()) == [SERVFAIL if at in failed else NOERROR for at in range(40)]
-    served = {line.partition(".")[0] for line in desk.served() if line.startswith("b")}
-    assert served == {f"b{number}" for number in range(20) if not (failed and number == 3)}
-    assert len(worked_out) == 20 if meanwhile == "nothing" else len(worked_out) > 20
 
 
 def test_what_stays_keeps_its_id_comment_and_tags(desk: Desk) -> None:
