@@ -195,9 +195,7 @@ class _Changed:
             return False
         for owner, kinds in steered.items():
             self._steer(names[owner], kinds)
-        for rrset in compress(whole.rrsets, map(owners.__contains__, map(_OWNER, whole.rrsets))):
-            if not any(rrset.type in HIDDEN_TYPES[kind] for kind in names[rrset.owner].load_balancers):
-                names[rrset.owner].rrsets.append(rrset)
+        self._fill(zone, owners)
         for owner in owners:
             self._add_above(zone, owner, whole.apex)
         return self._vanish(zone, whole.apex)
@@ -245,12 +243,15 @@ class _Changed:
         names = self.zones[zone]
         if name not in names:
             names[name] = self._name(zone, name)
-            whole, kinds = self._basis.zones[zone], names[name].load_balancers
-            names[name].rrsets = [
-                rrset
-                for rrset in compress(whole.rrsets, map(name.__eq__, map(_OWNER, whole.rrsets)))
-                if not any(rrset.type in HIDDEN_TYPES[kind] for kind in kinds)
-            ]
+            self._fill(zone, {name})
+
+    def _fill(self, zone: int, owners: Collection[bytes]) -> None:
+        """Give names of a zone the RRsets that stand there, but those that their load balancers hide."""
+        names, rrsets = self.zones[zone], self._basis.zones[zone].rrsets
+        for rrset in compress(rrsets, map(owners.__contains__, map(_OWNER, rrsets))):
+            name = names[rrset.owner]
+            if not any(rrset.type in HIDDEN_TYPES[kind] for kind in name.load_balancers):
+                name.rrsets.append(rrset)
 
     def _vanish(self, zone: int, apex: bytes) -> bool:
         """Take out the names that have nothing of their own and nothing below them; False where there are too many to
