@@ -13,14 +13,11 @@ from lbdns.fastpath.template_memo import TemplateMemo
 from lbdns.fastpath.template_rows import PLAIN_TYPES, TemplateRows
 from lbdns.mapped.columns import NONE_32
 from lbdns.mapped.snapshot_file import Snapshot
-from lbdns.snapshot.compile.name_columns import NameColumns, NameStep
+from lbdns.snapshot.compile.name_columns import NameColumns, NameStep, has_room
 from lbdns.snapshot.lookup.name_rows import NAME_ROW, ROW_FIRST_RRSET
 
 RENDERED_MAX: Final = 2000
 """Names whose answers are rendered anew, as they are others, or may hang on others; beyond that, all are."""
-WASTE_SHARE: Final = 4
-"""Templates that nothing leads to any more may take this part of all, and WASTE_MIN octets in any case."""
-WASTE_MIN: Final = 1 << 16
 _ENDPOINT_COLUMNS: Final = ("endpoint_zone", "endpoint_other", "endpoint_is_nested", "endpoint_template")
 
 
@@ -30,27 +27,34 @@ def add_templates(
 ) -> Snapshot:
     """Return the snapshot with its template columns filled; `view` is any view of it. `memo`: what was filled last;
     `names`: the snapshot's columns of names, as they were compiled."""
-    known = memo.columns(snapshot) if memo and names else None
-    if known is not None and memo and names and memo.names is names.key:
-        return Snapshot({**snapshot.columns, **known}, snapshot.meta)
-    rows = None
-    if known is not None and memo and names and names.step and names.step.of is memo.names and has_room(known, memo):
-        rows = _altered(view, names.step, known)
-    waste = 0
-    if rows is None:
-        rows = TemplateRows(view)
-        rows.fill()
-    elif memo and known is not None:
-        waste = memo.waste + len(rows.columns["template_blob"]) - len(known["template_blob"])
-    filled = {name: memoryview(column).toreadonly() for name, column in rows.columns.items()}
-    if memo:
-        memo.keep(names.key if names else None, snapshot, filled, rows.has_aliases, waste)
+    if memo is None or names is None:
+        return _with(snapshot, _columns(_anew(view)))
+    known = memo.columns(snapshot)
+    if known is not None and memo.names is names.key:
+        return _with(snapshot, known)
+    rows, waste, step = None, 0, names.step
+    if known is not None and step and step.of is memo.names and has_room(memo.waste, len(known["template_blob"])):
+        rows = _altered(view, step, known)
+        if rows is not None:
+            waste = memo.waste + len(rows.columns["template_blob"]) - len(known["template_blob"])
+    rows = rows or _anew(view)
+    filled = _columns(rows)
+    memo.keep(names.key, snapshot, filled, rows.has_aliases, waste)
+    return _with(snapshot, filled)
+
+
+def _with(snapshot: Snapshot, filled: Mapping[str, memoryview]) -> Snapshot:
     return Snapshot({**snapshot.columns, **filled}, snapshot.meta)
 
 
-def has_room(known: Mapping[str, memoryview], memo: TemplateMemo) -> bool:
-    """Whether templates may be altered once more, for all that stands there and is led to no more."""
-    return memo.waste <= max(WASTE_MIN, len(known["template_blob"]) // WASTE_SHARE)
+def _columns(rows: TemplateRows) -> dict[str, memoryview]:
+    return {name: memoryview(column).toreadonly() for name, column in rows.columns.items()}
+
+
+def _anew(view: ServingView) -> TemplateRows:
+    rows = TemplateRows(view)
+    rows.fill()
+    return rows
 
 
 def _altered(view: ServingView, step: NameStep, known: Mapping[str, memoryview]) -> TemplateRows | None:

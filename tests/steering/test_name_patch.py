@@ -18,7 +18,7 @@ from lbdns.mapped.health_table import HealthTable
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Endpoint, Pool
-from lbdns.snapshot.compile import name_patch
+from lbdns.snapshot.compile import name_columns
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
@@ -112,7 +112,7 @@ def test_altered_names_say_what_those_say_that_are_compiled_anew(
     seed: int, toys: list[Toy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance, table = Random(seed), HealthTable.create(tmp_path / "health.bin", 256, 256, layout_id=1)
-    monkeypatch.setattr(name_patch, "WASTE_MIN", chance.choice((0, 1 << 16)))
+    monkeypatch.setattr(name_columns, "WASTE_MIN", chance.choice((0, 1 << 16)))
     has_mail = seed % 2 == 0
     configuration, slots = world(chance), Slots()
     kept, templates = CompileMemo(), TemplateMemo()

@@ -2,7 +2,7 @@
 
 Kept is what rests on unchanged inputs alone, and only as long as each compile asks for it. A snapshot that was compiled
 with a memo says the same as one compiled without: all but its columns of names are the same, byte for byte, and these
-may have rows, and record data in the blob, in another order.
+may have rows, and the blob may have texts and record data, in another order.
 """
 
 from __future__ import annotations

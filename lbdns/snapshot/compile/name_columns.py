@@ -34,6 +34,16 @@ NAME_COLUMNS: Final = (
 """What the zones fill, the blob among it: they come last."""
 
 
+WASTE_SHARE: Final = 4
+WASTE_MIN: Final = 1 << 16
+
+
+def has_room(waste: int, octets: int) -> bool:
+    """Whether what stands in so many octets may be altered once more, though nothing leads to `waste` of them any more:
+    one in WASTE_SHARE, and WASTE_MIN in any case."""
+    return waste <= max(WASTE_MIN, octets // WASTE_SHARE)
+
+
 @dataclass(frozen=True, slots=True)
 class NameBasis:
     """What the columns of zones rest on, beside what stands in the blob before."""

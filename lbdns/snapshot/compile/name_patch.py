@@ -25,7 +25,7 @@ from lbdns.dns.zone import RRset, Zone
 from lbdns.mapped.blob import Blob
 from lbdns.mapped.columns import HEALTH_COLUMNS, NONE_32, empty_columns
 from lbdns.mapped.typed_columns import TypedColumns
-from lbdns.snapshot.compile.name_columns import NAME_COLUMNS, NameBasis, NameColumns, NameStep, Stretch
+from lbdns.snapshot.compile.name_columns import NAME_COLUMNS, NameBasis, NameColumns, NameStep, Stretch, has_room
 from lbdns.snapshot.compile.zone_columns import BY_NAME, NameRows, NodeDraft, Placed, flags_of
 from lbdns.snapshot.lookup.name_rows import (
     FLAGS_SHIFT,
@@ -45,9 +45,6 @@ CHANGED_MIN: Final = 16
 CHANGED_SHARE: Final = 8
 """RRsets and load balancers that are others, beyond which all is compiled anew: this part of all names, within these
 bounds. A name that is altered takes four times what one takes that is compiled with all others."""
-WASTE_SHARE: Final = 4
-"""What no row leads to any more may be the blob's octets by this; and WASTE_MIN octets in any case."""
-WASTE_MIN: Final = 1 << 16
 VANISHED_MAX: Final = 16
 """Names that have nothing of their own any more: of each, all others are asked whether they are below."""
 _OWNER: Final = attrgetter("owner")
@@ -67,14 +64,10 @@ def patched_names(blob: memoryview, basis: NameBasis, before: NameColumns) -> Na
     `blob`: what stands in it before names do."""
     most = min(CHANGED_MAX, max(CHANGED_MIN, len(before.hashes) // CHANGED_SHARE))
     changes = _changes(before.basis, basis, most)
-    if changes is None or not _has_room(before, len(blob)):
+    if changes is None or not has_room(before.waste, len(before.columns["blob"]) - len(blob)):
         return None
     changed = _Changed(before, basis, changes)
     return _SplicedNames(blob, basis, before, changed).finish() if changed.read() else None
-
-
-def _has_room(before: NameColumns, texts: int) -> bool:
-    return before.waste <= max(WASTE_MIN, (len(before.columns["blob"]) - texts) // WASTE_SHARE)
 
 
 class _Changes(NamedTuple):
