@@ -44,14 +44,14 @@ def in_levels(const int[:, ::1] nodes, int root_v4, int root_v6, int depth_max):
                 later = swapped
                 left = kept
     sizes = np.bincount(depths[depths >= 0])[::-1] if count else np.zeros(0, np.int64)
+    cdef Py_ssize_t reached = sizes.sum(), deepest = len(sizes) - 1
     bounds = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=bounds[1:])
-    cdef Py_ssize_t deepest = len(sizes) - 1
     starts = bounds[:-1].copy()
     cdef long long[::1] place = starts
     numbers = np.empty(count, np.int32)
     cdef int[::1] number = numbers
-    result = np.empty((int(bounds[-1]), 2), np.int32)
+    result = np.empty((reached, 2), np.int32)
     cdef int[:, ::1] found = result
     with nogil:
         for node in range(count):
