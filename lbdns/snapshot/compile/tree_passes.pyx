@@ -43,7 +43,7 @@ def in_levels(const int[:, ::1] nodes, int root_v4, int root_v6, int depth_max):
                 now = later
                 later = swapped
                 left = kept
-    sizes = np.bincount(depths[depths >= 0])[::-1] if count else np.zeros(0, np.int64)
+    sizes = np.flip(np.bincount(depths[depths >= 0])) if count else np.zeros(0, np.int64)
     cdef Py_ssize_t reached = sizes.sum(), deepest = len(sizes) - 1
     bounds = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=bounds[1:])
