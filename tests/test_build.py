@@ -144,3 +144,22 @@ def test_a_constant_of_the_kernel_has_one_home() -> None:
         for name in vars(importlib.import_module(module)):
             if name.isupper() and not name.startswith("_"):
                 assert homes.setdefault(name, module) == module, name
+
+
+def test_nothing_compiled_counts_from_the_end() -> None:
+    """With Cython 3.3 and wraparound=False an index from the end is undefined: numpy 2.5 raises IndexError for it, where
+    2.4 gave the last element."""
+    sources = [*(ROOT / "lbdns").rglob("*.pyx"), *(path.with_suffix(".py") for path in (ROOT / "lbdns").rglob("*.pxd"))]
+    assert len(sources) > 20
+    from_the_end = re.compile(r"[\w)\]]\[[^\]\"'#]*(?<![\w)\]]) ?-\w")
+    assert from_the_end.search("bounds[:-1]")
+    assert from_the_end.search("items[-last]")
+    assert not from_the_end.search("names[at - 1]")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sources
+        if path.exists()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if from_the_end.search(line)
+    ]
+    assert found == []

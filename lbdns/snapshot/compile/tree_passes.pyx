@@ -47,7 +47,7 @@ def in_levels(const int[:, ::1] nodes, int root_v4, int root_v6, int depth_max):
     cdef Py_ssize_t reached = sizes.sum(), deepest = len(sizes) - 1
     bounds = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=bounds[1:])
-    starts = bounds[:-1].copy()
+    starts = bounds[: len(sizes)].copy()
     cdef long long[::1] place = starts
     numbers = np.empty(count, np.int32)
     cdef int[::1] number = numbers
