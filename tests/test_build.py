@@ -147,8 +147,9 @@ def test_a_constant_of_the_kernel_has_one_home() -> None:
 
 
 def test_nothing_compiled_counts_from_the_end() -> None:
-    """With Cython 3.3 and wraparound=False an index from the end is undefined: numpy 2.5 raises IndexError for it, where
-    2.4 gave the last element."""
+    """With Cython 3.3 and wraparound=False an index from the end is undefined: numpy 2.5 raises IndexError for it where
+    2.4 gave the last element.
+    """
     sources = [*(ROOT / "lbdns").rglob("*.pyx"), *(path.with_suffix(".py") for path in (ROOT / "lbdns").rglob("*.pxd"))]
     assert len(sources) > 20
     from_the_end = re.compile(r"[\w)\]]\[[^\]\"'#]*(?<![\w)\]]) ?-\w")
