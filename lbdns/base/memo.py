@@ -7,20 +7,15 @@ can have its identity.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, KeysView, Sequence
 from contextlib import contextmanager
-from itertools import compress, count, repeat
-from operator import is_, is_not, itemgetter
+from itertools import compress, count
+from operator import is_, is_not
 from typing import Generic, TypeVar
 
 Made = TypeVar("Made")
 Key = TypeVar("Key", bound=Hashable)
 Source = TypeVar("Source")
-_MADE = itemgetter(1)
-
-
-def _places_of_none(values: Sequence[object]) -> list[int]:
-    return [*compress(count(), map(is_, values, repeat(None)))]
 
 
 def are_same(some: Sequence[object], others: Sequence[object]) -> bool:
@@ -28,9 +23,14 @@ def are_same(some: Sequence[object], others: Sequence[object]) -> bool:
     return len(some) == len(others) and all(map(is_, some, others))
 
 
-def unlike_pairs(some: Sequence[Source], others: Sequence[Source]) -> Iterator[tuple[Source, Source]]:
-    """Yield what stands at one place of two sequences of one length, where it is not the very same object."""
-    return compress(zip(some, others, strict=True), map(is_not, some, others))
+def shared_ends(some: Sequence[object], others: Sequence[object]) -> tuple[int, int]:
+    """Return how many objects two sequences begin with that are the very same ones, and how many they end with behind
+    those."""
+    shortest = min(len(some), len(others))
+    first = next(compress(count(), map(is_not, some, others)), shortest)
+    left = shortest - first
+    last = next(compress(count(), map(is_not, reversed(some), reversed(others))), left) if left else 0
+    return first, min(last, left)
 
 
 class ByValue(Generic[Key, Made]):
@@ -64,18 +64,6 @@ class ByValue(Generic[Key, Made]):
             self._now[key] = kept
         return kept
 
-    def find_all(self, keys: Sequence[Key]) -> list[Made | None]:
-        """Return what `find` gives for each of many keys, without a call for each."""
-        found: list[Made | None] = list(map(self._before.get, keys))
-        unknown = _places_of_none(found)
-        for at in unknown:
-            found[at] = self._now.get(keys[at])
-        self._now.update(zip(keys, found, strict=True))  # type: ignore[arg-type]
-        for at in unknown:
-            if found[at] is None:
-                del self._now[keys[at]]
-        return found
-
     def keep(self, key: Key, made: Made) -> None:
         """Keep a value, in place of one that was kept for the same key."""
         self._now[key] = made
@@ -107,16 +95,6 @@ class ByObject(Generic[Made]):
         kept = self._kept.find(id(made_from))
         return None if kept is None else kept[1]
 
-    def of_all(self, those: Sequence[Source], make: Callable[[Source], Made]) -> list[Made]:
-        """Return what is kept for each of many objects, and of those for which nothing is, what `make` gives, kept from
-        now on; without a call for each."""
-        kept = self._kept.find_all([*map(id, those)])
-        for at in _places_of_none(kept):
-            made = make(those[at])
-            self.keep(those[at], made)
-            kept[at] = those[at], made
-        return [*map(_MADE, kept)]  # type: ignore[arg-type]
-
     def keep(self, made_from: object, made: Made) -> None:
         """Keep a value, in place of one that was kept for the same object."""
         self._kept.keep(id(made_from), (made_from, made))
@@ -124,3 +102,76 @@ class ByObject(Generic[Made]):
     def drop(self, made_from: object) -> None:
         """Keep the value of an object no more."""
         self._kept.drop(id(made_from))
+
+
+class BySequence(Generic[Source, Made]):
+    """One value for each object of a sequence, at its place. Of the next sequence only what stands between what is
+    common to both, at their beginning and their end, is looked at: a change of a few costs little, however many stay.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._those: Sequence[Source] = ()
+        self._made: Sequence[Made] = ()
+        self.came: Sequence[Made] = ()
+        self.went: Sequence[Made] = ()
+
+    def __len__(self) -> int:
+        """How many values are kept."""
+        return len(self._made)
+
+    def of_all(self, those: Sequence[Source], make: Callable[[Source], Made]) -> Sequence[Made]:
+        """Return what is kept for each object of a sequence, and of those for which nothing is, what `make` gives.
+
+        While the objects are those of before, what is returned is the very same sequence; neither is to be altered.
+        `came` has what stands between the common ends now, `went` what stood there; nothing is altered where `make`
+        raises.
+        """
+        first, last = (len(those), 0) if those is self._those else shared_ends(self._those, those)
+        end_before, end = len(self._made) - last, len(those) - last
+        went, came = self._made[first:end_before], those[first:end]
+        if not went and not came:
+            self._those, self.came, self.went = those, (), ()
+            return self._made
+        known = dict(zip(map(id, self._those[first:end_before]), went, strict=True))
+        now = [known[id(one)] if id(one) in known else make(one) for one in came]
+        self._made = [*self._made[:first], *now, *self._made[end_before:]] if len(now) < len(those) else now
+        self._those, self.came, self.went = those, now, went
+        return self._made
+
+    def hold(self, those: Sequence[Source], made: Sequence[Made]) -> None:
+        """Keep values that were made elsewhere, of each object of a sequence."""
+        self._those, self._made, self.came, self.went = those, made, made, self._made
+
+    def clear(self) -> None:
+        """Drop everything: what the values rest on beside their objects has changed."""
+        self._those, self._made, self.came, self.went = (), (), (), self._made
+
+
+class KeyCounts(Generic[Key]):
+    """How often each key is there, of keys that come and go. `version` is another one whenever other keys are there."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._counts: dict[Key, int] = {}
+        self.version = 0
+
+    @property
+    def keys(self) -> KeysView[Key]:
+        """The keys that are there."""
+        return self._counts.keys()
+
+    def change(self, came: Iterable[Key], went: Iterable[Key]) -> None:
+        """Count the keys that came, and no more those that went."""
+        counts = self._counts
+        for key in came:
+            had = counts.get(key, 0)
+            counts[key] = had + 1
+            self.version += not had
+        for key in went:
+            left = counts[key] - 1
+            if left:
+                counts[key] = left
+            else:
+                del counts[key]
+                self.version += 1

@@ -367,7 +367,8 @@ class _Loading:
             self.drafts.setdefault((policy.apex, EVERY_VIEW), received_draft(policy.apex))
         read = tuple(self.problems)
         zones = None if self.has_unread_zone else self.drafts.values()
-        with memo.checking(self.settings, self.objects.pools, zones, self._signed):
+        objects = self.objects
+        with memo.checking(self.settings, objects.pools, objects.load_balancers, zones, self._signed):
             self._check(memo)
         self.problems.extend(self.objects.problems)
         errors, warnings = memo.order.errors_and_warnings(self.problems)

@@ -7,7 +7,7 @@ import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
-from operator import attrgetter, not_
+from operator import attrgetter, is_not, not_
 from typing import Final, NamedTuple
 
 from lbdns.answer.answer import Road, answer
@@ -18,7 +18,7 @@ from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import make_query
 from lbdns.base.errors import LbdnsError
-from lbdns.base.memo import ByObject
+from lbdns.base.memo import BySequence, shared_ends
 from lbdns.dns.codes import CLASS_IN, HEADER_BYTES, NOERROR, TYPE_SOA
 from lbdns.dns.message import Message, decode
 from lbdns.dns.name import encode_canonical, longest_match
@@ -50,12 +50,11 @@ class CanaryMemo:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._pools: ByObject[frozenset[str]] = ByObject()
+        self._pools: BySequence[LoadBalancer, frozenset[str]] = BySequence()
 
     def pools_of(self, balancers: Sequence[LoadBalancer]) -> Sequence[frozenset[str]]:
         """Return the names of the pools that each of some load balancers can answer from; others are dropped."""
-        with self._pools.round():
-            return self._pools.of_all(balancers, LoadBalancer.pool_names)
+        return self._pools.of_all(balancers, LoadBalancer.pool_names)
 
 
 def try_canaries(
@@ -138,9 +137,15 @@ def _changed(
     configuration: Configuration, before: Configuration, balancers: Sequence[LoadBalancer], memo: CanaryMemo
 ) -> list[LoadBalancer]:
     """Return the load balancers that are not the ones they were, or answer from a pool that is not."""
-    known = {*map(id, before.load_balancers)}
-    changed = [*compress(balancers, map(not_, map(known.__contains__, map(id, balancers))))]
-    pools = {name for name, pool in configuration.pools.items() if before.pools.get(name) is not pool}
+    first, last = shared_ends(before.load_balancers, configuration.load_balancers)
+    end_before, end = len(before.load_balancers) - last, len(configuration.load_balancers) - last
+    known = {*map(id, before.load_balancers[first:end_before])}
+    changed = [one for one in configuration.load_balancers[first:end] if one.enabled and id(one) not in known]
+    pools = {
+        *compress(
+            configuration.pools, map(is_not, configuration.pools.values(), map(before.pools.get, configuration.pools))
+        )
+    }
     if not pools:
         return changed
     led = {*map(id, changed)}

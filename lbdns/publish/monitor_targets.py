@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Container, Iterator, Mapping
-from itertools import compress
-from operator import attrgetter, ne
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, compress
+from operator import attrgetter, ne, not_
 from pathlib import Path
 from typing import Final, TypeVar
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import without_cyclic_collection
-from lbdns.base.memo import ByObject
+from lbdns.base.memo import BySequence, KeyCounts
 from lbdns.dns.name import encode_canonical
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.bus_access import BusAccess, bus_access
@@ -41,7 +41,6 @@ from lbdns.snapshot.slots import Slots
 Key = TypeVar("Key")
 
 log = logging.getLogger("lbdns.publish")
-_FLATTENED: Final = attrgetter("flattened")
 _DATA: Final = attrgetter("data")
 
 Owned = tuple[str, bool]
@@ -57,20 +56,73 @@ class TargetsMemo:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.pools: ByObject[tuple[tuple[int, ...], Answered, Owned, Networks, bytes]] = ByObject()
-        self.balancers: ByObject[_Balancer] = ByObject()
-        self.about: tuple[object, ...] = ()
-        self.slots = Slots()
+        self.pools: BySequence[Pool, _PoolPart] = BySequence()
+        self.balancers: BySequence[LoadBalancer, _Balancer] = BySequence()
+        self._flattened: KeyCounts[str] = KeyCounts()
+        self._at_apex: KeyCounts[str] = KeyCounts()
+        self._apexes: frozenset[bytes] = frozenset()
+        self._about: tuple[object, ...] = ()
+        self._slots = Slots()
 
-    def others(self, configuration: Configuration, slots: Slots, about: tuple[object, ...]) -> Container[str]:
-        """Return the names of the pools that may have other parts, though they themselves are those of before; `about`:
-        what all of them rest on."""
-        if self.about != about:
-            return configuration.pools
-        changed = {*_differing(self.slots.pool, slots.pool)}
-        for had, has in ((self.slots.endpoint, slots.endpoint), (self.slots.tenant, slots.tenant)):
+    def see_balancers(self, balancers: Sequence[LoadBalancer], apexes: frozenset[bytes]) -> Sequence[_Balancer]:
+        """Return what the document takes from each load balancer; `apexes`: of the zones."""
+        found = self.balancers.of_all(balancers, _Balancer)
+        came, went = self.balancers.came, self.balancers.went
+        self._flattened.change(_pools_of(came), _pools_of(went))
+        if apexes == self._apexes:
+            self._at_apex.change(_pools_of(came, apexes), _pools_of(went, apexes))
+        else:
+            self._at_apex, self._apexes = KeyCounts(), apexes
+            self._at_apex.change(_pools_of(found, apexes), ())
+        return found
+
+    def answered(self, pool: str) -> Answered:
+        """Return whether hostnames of a pool are answered as addresses."""
+        return pool in self._flattened.keys, pool in self._at_apex.keys
+
+    def see_pools(
+        self, configuration: Configuration, slots: Slots, bring: Callable[[Pool, _PoolPart], None]
+    ) -> Sequence[_PoolPart]:
+        """Return the parts of all pools, after having `bring` bring those up to date that may be others."""
+        pools = [*configuration.pools.values()]
+        parts = self.pools.of_all(pools, lambda _: _PoolPart())
+        tallies = self._flattened, self._flattened.version, self._at_apex, self._at_apex.version
+        ids, by_tokens = configuration.pool_ids, configuration.pools_by_tokens
+        about = *tallies, ids, by_tokens, configuration.virtual_networks, configuration.routes
+        pairs: Iterable[tuple[Pool, _PoolPart]] = zip(pools, parts, strict=True)
+        if about == self._about:
+            changed = self._changed(slots)
+            are_new = map(not_, map(_DATA, parts))
+            are_others = (pair for pair in pairs if pair[0].name in changed or not pair[1].data)
+            pairs = are_others if changed else compress(pairs, are_new)
+        self._about = ()  # in case that something is raised
+        for pool, part in pairs:
+            bring(pool, part)
+        self._about, self._slots = about, slots
+        return parts
+
+    def _changed(self, slots: Slots) -> Container[str]:
+        """Return the names of the pools of which a number is another."""
+        before = self._slots
+        changed = {*_differing(before.pool, slots.pool)}
+        for had, has in ((before.endpoint, slots.endpoint), (before.tenant, slots.tenant)):
             changed.update(pool for pool, *_ in _differing(had, has))
         return changed
+
+
+def _pools_of(those: Iterable[_Balancer], apexes: Container[bytes] | None = None) -> Iterator[str]:
+    """Yield the pools whose hostnames load balancers flatten; `apexes`: of those at one of these alone."""
+    return (pool for one in those if apexes is None or one.owner in apexes for pool in one.flattened)
+
+
+class _PoolPart:
+    """A pool's part of the document, and what that rests on beside the pool."""
+
+    __slots__ = ("basis", "data")
+
+    def __init__(self) -> None:
+        self.basis: tuple[tuple[int, ...], Answered, Owned, Networks] | None = None
+        self.data = b""
 
 
 class _Balancer:
@@ -107,30 +159,16 @@ def encode_targets(
         ),
     )
     table = NetworkTable.of(configuration.virtual_networks, configuration.routes)
-    apexes = {zone.apex for zone in configuration.zones}
-    with memo.pools.round(), memo.balancers.round():
-        balancers = memo.balancers.of_all(configuration.load_balancers, _Balancer)
-        flattened = frozenset().union(*map(_FLATTENED, balancers))
-        at_apex = frozenset().union(*(one.flattened for one in balancers if one.owner in apexes))
-        ids, by_tokens = configuration.pool_ids, configuration.pools_by_tokens
-        kept = [*map(memo.pools.find, configuration.pools.values())]
-        about = flattened, at_apex, ids, by_tokens, configuration.virtual_networks, configuration.routes
-        others = memo.others(configuration, slots, about)
-        pools = [
-            found[4]
-            if found is not None and pool.name not in others
-            else _pool_data(
-                pool,
-                slots,
-                (pool.name in flattened, pool.name in at_apex),
-                (ids.get(pool.name, ""), pool.name not in by_tokens),
-                tuple(map(table.network_of, pool.origins)) if table.names else (),
-                memo,
-            )
-            for pool, found in zip(configuration.pools.values(), kept, strict=True)
-        ]
-        memo.about, memo.slots = about, slots
-    return encode_document(head, pools, [*filter(None, map(_DATA, balancers))])
+    balancers = memo.see_balancers(configuration.load_balancers, frozenset(zone.apex for zone in configuration.zones))
+    ids, by_tokens = configuration.pool_ids, configuration.pools_by_tokens
+
+    def bring(pool: Pool, part: _PoolPart) -> None:
+        owned = ids.get(pool.name, ""), pool.name not in by_tokens
+        networks = tuple(map(table.network_of, pool.origins)) if table.names else ()
+        _bring_up_to_date(part, pool, slots, memo.answered(pool.name), owned, networks)
+
+    parts = memo.see_pools(configuration, slots, bring)
+    return encode_document(head, map(_DATA, parts), filter(None, map(_DATA, balancers)))
 
 
 def _differing(before: Mapping[Key, int], now: Mapping[Key, int]) -> Iterator[Key]:
@@ -183,28 +221,17 @@ def network_target(network: VirtualNetwork, slot: int) -> NetworkTarget:
     )
 
 
-def _pool_data(
-    pool: Pool, slots: Slots, answered: Answered, owned: Owned, networks: Networks, memo: TargetsMemo
-) -> bytes:
-    """Return a pool's part of the document. MX and SRV give names back, and so does an endpoint that is not to be
-    flattened, save at an apex."""
-    numbers = (
-        slots.pool[pool.name],
-        *[
-            number
-            for key in map(pool.endpoint_key, pool.origins)
-            for number in (
-                slots.endpoint[key],
-                slots.tenant[key],
-            )
-        ],
-    )
-    found = memo.pools.find(pool)
-    if found is None or found[:4] != (numbers, answered, owned, networks):
-        made = _pool(pool, numbers[0], numbers[1:], answered, owned, networks)
-        found = (numbers, answered, owned, networks, encode_pool(made))
-        memo.pools.keep(pool, found)
-    return found[4]
+def _bring_up_to_date(
+    part: _PoolPart, pool: Pool, slots: Slots, answered: Answered, owned: Owned, networks: Networks
+) -> None:
+    """Have a pool's part of the document say what is so now. MX and SRV give names back, and so does an endpoint that
+    is not to be flattened, save at an apex."""
+    keys = [*map(pool.endpoint_key, pool.origins)]
+    numbers = (slots.pool[pool.name], *chain.from_iterable((slots.endpoint[key], slots.tenant[key]) for key in keys))
+    basis = numbers, answered, owned, networks
+    if part.basis != basis:
+        part.basis = basis
+        part.data = encode_pool(_pool(pool, numbers[0], numbers[1:], answered, owned, networks))
 
 
 def _pool(

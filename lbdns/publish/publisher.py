@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.errors import LbdnsError
+from lbdns.base.garbage import without_cyclic_collection
 from lbdns.fastpath.template_memo import TemplateMemo
 from lbdns.fastpath.templates import add_templates
 from lbdns.health.forced import Forced
@@ -116,6 +117,7 @@ class Publisher:
         self._signatures.resume(snapshot)
         return True
 
+    @without_cyclic_collection()
     def prepare(self, configuration: Configuration) -> Published:
         """Compile, write and try the next generation; raises LbdnsError, and leaves nothing behind then."""
         geodata = self._geodata(configuration)

@@ -21,11 +21,10 @@ from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from lbdns.base.garbage import without_cyclic_collection
-from lbdns.base.memo import unlike_pairs
+from lbdns.base.memo import shared_ends
 from lbdns.base.probe_types import NOT_CHECKED
 
 if TYPE_CHECKING:
@@ -39,6 +38,8 @@ QUARANTINE = 3  # assignments that a freed slot rests
 Key = TypeVar("Key")
 RuleKey = tuple[str, str, str]
 """A rule or pool set: its load balancer's label and type, and what it is called."""
+Keys = tuple[str, str, tuple[RuleKey, ...]]
+"""What a load balancer has slots by: its label and type, and its rules."""
 Makeup = tuple[tuple[int, ...], int, bool]
 """What a pool's state follows from: the slots of its enabled endpoints, minimum_origins, whether it has a monitor."""
 
@@ -95,11 +96,17 @@ class Slots:
         pool, pool_count, pool_freed = _assign(
             self.pool, makeup, others.keys() & self.pool.keys(), self.pool_count, self.pool_freed
         )
-        balancer_keys, rules = memo.keys_of(self, configuration.load_balancers)
-        balancer, balancer_count, balancer_freed = _assign(
-            self.load_balancer, balancer_keys, (), self.load_balancer_count, self.load_balancer_freed
+        went, came = memo.keys_of(self, configuration.load_balancers)
+        balancer, balancer_count, balancer_freed = _reassign(
+            self.load_balancer,
+            [one[:2] for one in went],
+            [one[:2] for one in came],
+            self.load_balancer_count,
+            self.load_balancer_freed,
         )
-        rule, rule_count, rule_freed = _assign(self.rule, rules, (), self.rule_count, self.rule_freed)
+        rule, rule_count, rule_freed = _reassign(
+            self.rule, _rules_of(went), _rules_of(came), self.rule_count, self.rule_freed
+        )
         network, network_count, network_freed = _assign(
             self.network, configuration.virtual_networks, (), self.network_count, self.network_freed
         )
@@ -177,7 +184,7 @@ def _makeup(pool: Pool, endpoint: Mapping[EndpointKey, int]) -> Makeup:
     return slots, pool.minimum_origins, pool.is_monitored
 
 
-def _keys_of(balancer: LoadBalancer) -> tuple[str, str, tuple[RuleKey, ...]]:
+def _keys_of(balancer: LoadBalancer) -> Keys:
     return balancer.label, balancer.type, rule_keys(balancer)
 
 
@@ -188,16 +195,20 @@ class SlotsMemo:
         """Begin with none."""
         self._last: tuple[Slots, Configuration, Checking] | None = None
 
-    def keys_of(
-        self, before: Slots, balancers: Sequence[LoadBalancer]
-    ) -> tuple[Mapping[tuple[str, str], object], Mapping[RuleKey, object]]:
-        """Return what load balancers have slots by, and what their rules have."""
-        if self._last is not None and self._last[0] is before and len(balancers) == len(self._last[1].load_balancers):
-            known = self._last[1].load_balancers
-            if all(_keys_of(one) == _keys_of(other) for one, other in unlike_pairs(known, balancers)):
-                return before.load_balancer, before.rule
-        rules = chain.from_iterable(map(rule_keys, balancers))
-        return dict.fromkeys([(one.label, one.type) for one in balancers]), dict.fromkeys(rules)
+    def keys_of(self, before: Slots, balancers: Sequence[LoadBalancer]) -> tuple[Sequence[Keys], Sequence[Keys]]:
+        """Return what load balancers had slots by that may be no more, and what those have that may be others: all of
+        them where `before` is not the last assignment."""
+        if self._last is None or self._last[0] is not before:
+            rules: dict[tuple[str, str], list[RuleKey]] = {}
+            for key in before.rule:
+                rules.setdefault(key[:2], []).append(key)
+            went = [(*key, tuple(rules.pop(key, ()))) for key in before.load_balancer]
+            went += [(*key, tuple(those)) for key, those in rules.items()]
+            return went, [*map(_keys_of, balancers)]
+        known = self._last[1].load_balancers
+        first, last = shared_ends(known, balancers)
+        left, right = known[first : len(known) - last], balancers[first : len(balancers) - last]
+        return [*map(_keys_of, left)], [*map(_keys_of, right)]
 
     def changes(self, before: Slots, configuration: Configuration) -> tuple[Checking, Set[str], Sequence[Pool]]:
         """Return what the monitors check, the names of the pools of `before` that are no more as they were, and the
@@ -233,7 +244,7 @@ class _Heirs:
 def _heirs(before: Slots, checked: Mapping[EndpointKey, int]) -> _Heirs:
     """Return who goes on as whom, as the table at the head of this module says."""
     held = before.checked
-    if checked == held:
+    if checked is held or checked == held:
         return _Heirs(before.tenant, before.tenant_count)
     tenant = {key: before.tenant[key] for key, number in checked.items() if held.get(key) == number}
     known = {checked[key]: key for key in tenant}  # check -> an endpoint whose row says what came of it
@@ -271,6 +282,10 @@ def _heirs(before: Slots, checked: Mapping[EndpointKey, int]) -> _Heirs:
     return _Heirs(tenant, count, former, moved)
 
 
+def _rules_of(those: Sequence[Keys]) -> list[RuleKey]:
+    return [key for _, _, rules in those for key in rules]
+
+
 def _assign(
     held: Mapping[Key, int],
     wanted: Mapping[Key, object],
@@ -280,7 +295,7 @@ def _assign(
 ) -> tuple[Mapping[Key, int], int, tuple[tuple[int, ...], ...]]:
     """Return (slots by key, how many there are, those that fell free); `moved` ones get another than they held."""
     rested = deque(slot for group in freed[:-QUARANTINE] for slot in group)
-    if not moved and wanted.keys() == held.keys():
+    if not moved and (wanted is held or wanted.keys() == held.keys()):
         return held, count, (tuple(rested), *freed[-QUARANTINE:], ())
     assigned: dict[Key, int] = {}
     for key in wanted:
@@ -294,3 +309,26 @@ def _assign(
         assigned[key] = slot
     gone = tuple(slot for key, slot in held.items() if key not in wanted or key in moved)
     return assigned, count, ((tuple(rested)), *freed[-QUARANTINE:], gone)
+
+
+def _reassign(
+    held: Mapping[Key, int],
+    went: Sequence[Key],
+    came: Sequence[Key],
+    count: int,
+    freed: tuple[tuple[int, ...], ...],
+) -> tuple[Mapping[Key, int], int, tuple[tuple[int, ...], ...]]:
+    """Return the same where it is known which keys went and which came; one that did both stays."""
+    rested = deque(slot for group in freed[:-QUARANTINE] for slot in group)
+    gone_keys, new_keys = {*went}.difference(came), [key for key in came if key not in held]
+    if not gone_keys and not new_keys:
+        return held, count, (tuple(rested), *freed[-QUARANTINE:], ())
+    assigned = dict(held)
+    gone = tuple([assigned.pop(key) for key in went if key in gone_keys])
+    for key in new_keys:
+        if rested:
+            assigned[key] = rested.popleft()
+        else:
+            assigned[key] = count
+            count += 1
+    return assigned, count, (tuple(rested), *freed[-QUARANTINE:], gone)

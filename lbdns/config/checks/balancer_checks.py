@@ -15,17 +15,16 @@ that costs signatures, or is seen otherwise, in a signed zone     warning (signe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, compress, repeat
-from operator import attrgetter, is_
-from typing import Final
+from itertools import chain
 
 from lbdns.base.errors import Problem
 from lbdns.base.wording import listed
 from lbdns.config.checks.balancer_sizes import check_sizes
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.checked_balancer import Checked
+from lbdns.config.checks.checked_balancers import CheckedBalancers
 from lbdns.config.checks.effects import check_apex, check_effects, check_hidden
 from lbdns.config.checks.facts import Facts
 from lbdns.config.checks.private_checks import check_private, overridden
@@ -42,39 +41,29 @@ from lbdns.model.placements import private_views, ramps
 from lbdns.model.pool import Pool
 from lbdns.model.view_names import EVERY_VIEW, PUBLIC
 
-_IS_PLAIN: Final = attrgetter("is_plain")
-_WIRE: Final = attrgetter("wire")
-_ABOUT_ZONE: Final = attrgetter("about_zone")
-_ABOUT_FIELDS: Final = attrgetter("about_fields")
 
-
-def check_balancers(objects: Objects, sights: Sights | None, facts: Facts, memo: CheckMemo) -> Iterator[Problem]:
-    """Yield every problem of the load balancers. `sights` have all zones that are hosted; None: some are not known."""
-    yield from check_private(objects, facts.views, memo)
+def check_balancers(objects: Objects, sights: Sights | None, facts: Facts, memo: CheckMemo) -> Iterable[Problem]:
+    """Return every problem of the load balancers. `sights` have all zones that are hosted; None: some are not known."""
+    private = tuple(check_private(objects, facts.views, memo))
     checked = memo.of_all(objects.load_balancers)
-    if sights is not None and len(sights) == 1 and all(map(_IS_PLAIN, checked)):
-        yield from _check_plain(objects, sights[EVERY_VIEW], facts, checked)
+    found: Iterable[Problem]
+    if sights is not None and len(sights) == 1 and memo.balancers.are_plain:
+        found = _check_plain(objects, sights[EVERY_VIEW], facts, memo.balancers)
     else:
-        yield from _check_each(objects, sights, facts, checked)
-    if sights is not None:
-        yield from _check_overridden(objects, sights, facts)
+        found = _check_each(objects, sights, facts, checked)
+    return chain(private, found, _check_overridden(objects, sights, facts) if sights is not None else ())
 
 
-def _check_plain(objects: Objects, sight: Sight, facts: Facts, checked: Sequence[Checked]) -> Iterator[Problem]:
+def _check_plain(objects: Objects, sight: Sight, facts: Facts, those: CheckedBalancers) -> Iterable[Problem]:
     """Check load balancers that all see, each by itself: what was found of one that is the same is known."""
     zones, pools = sight.zones, objects.pools
-    for placed, one in compress(
-        zip(objects.load_balancers, checked, strict=True), map(is_, map(_ABOUT_ZONE, checked), repeat(None))
-    ):
-        one.about_zone = tuple(_check_zone(placed, one.wire, pools, zones, facts))
-    for placed, one in compress(
-        zip(objects.load_balancers, checked, strict=True), map(is_, map(_ABOUT_FIELDS, checked), repeat(None))
-    ):
-        one.about_fields = _check_fields(placed, one.wire, pools, facts)
-    if len(set(map(_WIRE, checked))) < len(checked):
-        yield from _check_unique(objects)
-    yield from chain.from_iterable(map(_ABOUT_ZONE, checked))
-    yield from chain.from_iterable(map(_ABOUT_FIELDS, checked))
+    for one in those.unsettled:
+        if one.about_zone is None:
+            one.about_zone = tuple(_check_zone(one.placed, one.wire, pools, zones, facts))
+        if one.about_fields is None:
+            one.about_fields = _check_fields(one.placed, one.wire, pools, facts)
+    those.settle()
+    return those.problems() if those.are_named_apart else chain(_check_unique(objects), those.problems())
 
 
 def _check_unique(objects: Objects) -> Iterator[Problem]:

@@ -10,14 +10,16 @@ from lbdns.model.balancer import LoadBalancer
 
 class Checked:
     """One load balancer: the pools that it names, its own name (wire, lower case), and the problems found last.
-    `is_plain`: everybody sees it, and all its fields are known."""
+    `is_plain`: everybody sees it, and all its fields are known; `is_address`: it is enabled and answers addresses."""
 
-    __slots__ = ("about_fields", "about_zone", "has_rules", "is_plain", "names", "wire")
+    __slots__ = ("about_fields", "about_zone", "has_rules", "is_address", "is_plain", "names", "placed", "wire")
 
     def __init__(self, placed: Placed[LoadBalancer]) -> None:
+        self.placed = placed
         balancer = placed.item
         self.names = tuple(balancer.named_pools())  # a set takes three times as much, and there may be 100,000
         self.is_plain = not (balancer.view or balancer.is_private or placed.refused)
+        self.is_address = balancer.enabled and balancer.type == "A"
         self.has_rules = balancer.has_rules
         # The model has checked the name, so it always has one.
         self.wire = encode_canonical(balancer.name)

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.memo import ByObject
+from lbdns.base.memo import BySequence
 from lbdns.config.checks.checked_pool import CheckedPool, Families
 from lbdns.config.yaml.source import Placed
 from lbdns.model.pool import Pool
@@ -34,7 +34,7 @@ class Facts:
         knows_settings: bool = True,
         knows_views: bool = True,
         signed: frozenset[bytes] = frozenset(),
-        known: ByObject[CheckedPool] | None = None,
+        known: BySequence[Placed[Pool], CheckedPool] | None = None,
     ) -> None:
         """Without `knows_settings` these are not the settings of the server that will have the load balancers; without
         `knows_views` some views were refused. `signed`: apexes of the zones that are signed here. `known`: what is kept
@@ -55,7 +55,8 @@ class Facts:
         self._city = settings.geodata.city
         self.has_pop_country = pop.code is not None or pop.country is not None
         self.has_pop_region = self.has_pop_country or pop.region is not None
-        checked = (ByObject[CheckedPool]() if known is None else known).of_all([*pools.values()], CheckedPool)
+        known = BySequence() if known is None else known
+        checked = known.of_all([*pools.values()], CheckedPool)
         families = [*map(_FAMILIES, checked)]
         self.families: dict[str, Families | None] = dict(zip(pools, families, strict=True))
         self.are_families_alike = len({*families} - {None}) < 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lbdns.base.errors import Problem
-from lbdns.base.memo import unlike_pairs
+from lbdns.base.memo import shared_ends
 from lbdns.config.problem_order import errors_and_warnings
 
 Told = tuple[tuple[Problem, ...], tuple[Problem, ...]]
@@ -31,7 +31,9 @@ class OrderMemo:
         """Whether they are those of the last time, in the order in which they were found."""
         if len(problems) != len(self._found):
             return False
-        return all(_is_same(one, other) for one, other in unlike_pairs(problems, self._found))
+        first, last = shared_ends(problems, self._found)
+        others = slice(first, len(problems) - last)
+        return all(map(_is_same, problems[others], self._found[others]))
 
 
 def _is_same(one: Problem, other: Problem) -> bool:

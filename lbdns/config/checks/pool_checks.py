@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lbdns.base.errors import LbdnsError, Problem
 from lbdns.base.key_pair import check_key_pair
-from lbdns.base.memo import ByObject
+from lbdns.base.memo import BySequence
 from lbdns.base.probe_types import OWN_FIELDS, acts, types_with
 from lbdns.base.wording import counted, listed
 from lbdns.config.checks.checked_pool import CheckedPool
@@ -23,7 +23,9 @@ from lbdns.model.settings import Settings
 from lbdns.places.pops import region_at
 
 
-def check_pools(objects: Objects, settings: Settings, known: ByObject[CheckedPool]) -> Iterator[Problem]:
+def check_pools(
+    objects: Objects, settings: Settings, known: BySequence[Placed[Pool], CheckedPool]
+) -> Iterator[Problem]:
     """Yield what an operator should know about monitors, monitor groups and pools. `known`: what was found of pools
     under the same settings."""
     vantages = _VantageRegions(settings)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from operator import attrgetter
 from typing import Final
 
 from lbdns.base.errors import Problem
@@ -32,7 +31,6 @@ from lbdns.model.private_names import as_address, name_mistake
 from lbdns.model.view_names import PUBLIC
 from lbdns.model.views import ViewSettings
 
-_IS_PLAIN: Final = attrgetter("is_plain")
 NO_VIEW: Final = (
     "nobody would be answered: no view is private; mark one in lbdns.yaml (views: {office: {networks: [...], "
     "private: true}}), or name one in on_ramps"
@@ -42,7 +40,8 @@ NO_VIEW: Final = (
 def check_private(objects: Objects, views: Mapping[str, ViewSettings] | None, memo: CheckMemo) -> Iterator[Problem]:
     """Yield every problem of private load balancers and overrides. `views`: those of the settings; None where they are
     not known."""
-    if not objects.overrides and all(map(_IS_PLAIN, memo.of_all(objects.load_balancers))):
+    memo.of_all(objects.load_balancers)
+    if not objects.overrides and memo.balancers.are_plain:
         return
     private = private_views(views or {})
     by_name: dict[str, list[Placed[LoadBalancer]]] = {}

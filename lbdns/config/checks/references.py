@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import compress
-from operator import attrgetter, not_
+from operator import attrgetter
 from typing import Any, Final
 
 from lbdns.base.errors import Problem
@@ -124,8 +124,6 @@ def _suspected_pools(objects: Objects, memo: CheckMemo) -> Iterable[Placed[Pool]
 
 
 def _suspects(objects: Objects, memo: CheckMemo) -> Iterator[Placed[LoadBalancer]]:
-    """Yield the load balancers that name a pool that is not declared: few, if any, of very many."""
-    declared, checked = objects.declared[Kind.POOL.section].keys(), memo.of_all(objects.load_balancers)
-    named = set().union(*map(_NAMES, checked))
-    if not named <= declared:
-        yield from compress(objects.load_balancers, map(not_, map(declared.__ge__, map(set, map(_NAMES, checked)))))
+    """Yield the load balancers that name a pool that is not declared."""
+    memo.of_all(objects.load_balancers)
+    return memo.balancers.naming_others(objects.declared[Kind.POOL.section].keys())

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from operator import attrgetter
-from typing import Final
+from itertools import chain
 
 from lbdns.base.errors import Problem
 from lbdns.base.wording import nearest
@@ -29,7 +28,6 @@ from lbdns.model.view_content import displaces_balancer, displaces_records
 from lbdns.model.view_names import EVERY_VIEW, PUBLIC, VIEW, VIEW_SIGN
 from lbdns.model.views import ViewSettings
 
-_IS_PLAIN: Final = attrgetter("is_plain")
 ZoneKey = tuple[bytes, str]
 """A zone's apex, and the view that it is of."""
 
@@ -70,15 +68,16 @@ def enabled_balancers(
     """Return the load balancers that exist, by name and type: those of all views, and those of one by the view."""
     private = private_views(views or {})
     checked = memo.of_all(objects.load_balancers)
-    if all(map(_IS_PLAIN, checked)) and not objects.overrides:
-        return memo.sights.balancers(objects.load_balancers, checked), {}
+    if memo.balancers.are_plain and not objects.overrides:
+        return memo.sights.balancers(memo.balancers), {}
     found: dict[str, BalancersByName] = {EVERY_VIEW: {}}
-    for placed in (*objects.load_balancers, *overridden(objects)):
+    known = ((one.placed, one.wire) for one in checked)
+    for placed, wire in chain(known, ((one, encode_canonical(one.item.name)) for one in overridden(objects))):
         one = placed.item
         if one.enabled and placed.knows("name", "type", "enabled", "view"):
             for view in ramps(one, private) if one.is_private else (one.view,):
                 of_view = found.setdefault(view, {})
-                of_view.setdefault(memo.of(placed).wire, {})[one.type] = placed
+                of_view.setdefault(wire, {})[one.type] = placed
     everybody = found.pop(EVERY_VIEW)
     return everybody, found
 

@@ -74,7 +74,7 @@ def check_wildcards(zones: Mapping[bytes, ZoneIndex], balancers: Balancers) -> I
 
 def _has_wildcards(balancers: Balancers) -> bool:
     if isinstance(balancers, PlainBalancers):
-        return balancers.has_wildcards()
+        return balancers.has_wildcards
     return any(name.startswith(WILDCARD_LABEL) for name in balancers)
 
 

@@ -6,12 +6,12 @@ import operator
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, compress
+from itertools import chain, compress, count
 from typing import Any, Final
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import ALERTING, BALANCING, REFERRED, Kind
-from lbdns.base.memo import ByObject, are_same
+from lbdns.base.memo import BySequence, are_same
 from lbdns.base.words import STORED
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.references import check_references
@@ -39,6 +39,7 @@ from lbdns.model.view_names import VIEW
 _NAME: Final = operator.attrgetter("source.name")
 _SOURCE: Final = operator.attrgetter("source")
 _ZONE_ID: Final = operator.attrgetter("zone_id")
+_FILE: Final = operator.attrgetter("file")
 
 
 class Builder:
@@ -48,7 +49,7 @@ class Builder:
         """Begin with nothing; `account_id` goes into every configuration."""
         self._account_id = account_id
         self._referred: dict[Kind, Items] = {kind: {} for kind in REFERRED}
-        self._models: ByObject[Placed[Any]] = ByObject()  # by the items that they are of
+        self._models: dict[Kind, BySequence[Item, Placed[Any]]] = {kind: BySequence() for kind in BALANCING}
         self._drafted: dict[str, dict[str, DraftedZone]] = {}  # by a zone's id: it under "", and by view what that sees
         self._opened: dict[str, tuple[Placed[Any], Placed[Any]]] = {}  # as stored, as served to the private views
         self._memo = CheckMemo()
@@ -63,7 +64,7 @@ class Builder:
     def forget(self) -> None:
         """Read every object anew: references that led nowhere may lead somewhere."""
         with self._busy:
-            self._models.clear()
+            self._forget_models()
 
     def sift(self, state: State) -> State:
         """Return a state as it was stored, with what cannot be read set aside.
@@ -80,6 +81,7 @@ class Builder:
 
     def _refused_objects(self, state: State) -> Iterator[tuple[Item, Sequence[str]]]:
         for kind in BALANCING:
+            read: list[tuple[Item, Placed[Any]]] = []
             for item in state.all(kind).values():
                 problems: list[Problem] = []
                 try:
@@ -90,7 +92,8 @@ class Builder:
                 if problems:
                     yield item, [f"{one.path}: {one.message}" for one in problems]
                 else:
-                    self._models.keep(item, model)
+                    read.append((item, model))
+            self._models[kind].hold([item for item, _ in read], [model for _, model in read])
 
     def _refused_zones(self, state: State) -> Iterator[tuple[Item, Sequence[str]]]:
         for id, item in state.all(Kind.ZONE).items():
@@ -110,8 +113,7 @@ class Builder:
         objects = Objects()
         apart = Objects(declared=objects.declared)  # the load balancers that nobody could ask for
         private = private_views(settings.views)
-        with self._models.round():
-            self._objects(state, objects, apart, bool(private), mended or {})
+        self._objects(state, objects, apart, bool(private), mended or {})
         by_zone = {id: self._zones(item, state) for id, item in state.all(Kind.ZONE).items()}
         drafted = [one for of_zone in by_zone.values() for one in of_zone.values()]
         self._drafted = by_zone
@@ -152,7 +154,7 @@ class Builder:
         self._opened, opened = {}, self._opened
         for kind in BALANCING:
             items = state.all(kind)
-            placed = self._models.of_all([*items.values()], lambda item: placed_of(item, state))
+            placed = self._models[kind].of_all([*items.values()], lambda item: placed_of(item, state))
             if mended:
                 placed = [mended.get(id, one) for id, one in zip(items, placed, strict=True)]
             if kind.is_keyed:
@@ -210,8 +212,12 @@ class Builder:
             now = referred.get(kind, {})
             others = compress(now.values(), map(operator.is_not, now.values(), map(before.get, now)))
             if any(item.id in before and before[item.id].name != item.name for item in others):
-                self._models.clear()
+                self._forget_models()
         self._referred = referred
+
+    def _forget_models(self) -> None:
+        for known in self._models.values():
+            known.clear()
 
 
 def _without_primaries(state: State) -> Iterator[UnreadyZone]:
@@ -301,12 +307,11 @@ def _public(state: State, objects: Objects, private: Sequence[str]) -> Iterator[
             yield placed.source.warning(("name",), message)
 
 
-def _located(problems: Iterable[Problem], zones: Mapping[str, DraftedZone]) -> tuple[Problem, ...]:
+def _located(problems: Sequence[Problem], zones: Mapping[str, DraftedZone]) -> tuple[Problem, ...]:
     """Return problems that lead to the record that they are about."""
-    found = []
-    for problem in problems:
-        zone = zones.get(problem.file)
-        if zone is not None:
-            problem = replace(problem, at=problem_at(problem, zone.own, zone.id_of(problem.line)))
-        found.append(problem)
+    found = [*problems]
+    for index in compress(count(), map(zones.__contains__, map(_FILE, problems))):
+        problem = found[index]
+        zone = zones[problem.file]
+        found[index] = replace(problem, at=problem_at(problem, zone.own, zone.id_of(problem.line)))
     return tuple(found)

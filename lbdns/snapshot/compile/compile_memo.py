@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from lbdns.base.memo import ByObject
+from lbdns.base.memo import ByObject, BySequence
 from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.model.pool import Pool
 from lbdns.snapshot.compile.balancer_rows import BalancerRow
 from lbdns.snapshot.compile.name_columns import NameColumns
 from lbdns.snapshot.compile.place_classes import PlaceIndex
@@ -32,7 +33,7 @@ class CompileMemo:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.pools: ByObject[PoolRow] = ByObject()
+        self.pools: BySequence[Pool, PoolRow] = BySequence()
         self.balancers: ByObject[BalancerRow] = ByObject()
         self.rules = RuleMemo()
         self.views = ViewedMemo()
@@ -53,7 +54,7 @@ class CompileMemo:
             self.tries = Tries()
         self._rows_bytes = 0
         tries = Tries(self.tries)
-        with self.pools.round(), self.balancers.round(), self.parts.round(), self.rules.round():
+        with self.balancers.round(), self.parts.round(), self.rules.round():
             yield tries
         self.tries = tries
 

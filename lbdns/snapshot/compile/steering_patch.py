@@ -72,13 +72,17 @@ class _Patch:
         self._context = Context(basis.site, basis.index.units, pools, memo.parts, lambda: False)
         self._made: dict[str, array[int]] = {}
         self._texts, self._placed = bytearray(), list[Placed]()
+        self._pools: Sequence[PoolRow] = ()
 
     def apply(self, balancers: Sequence[int], pools: Sequence[int]) -> Steering | None:
         """Return what comes of load balancers and pools that are others, by their positions."""
         before, basis, memo = self._steering.basis, self._basis, self._memo
         rows = {at: self._row(before.balancers[at], basis.balancers[at]) for at in balancers}
-        pool_rows = {at: self._pool_row(before.pools[at], basis.pools[at]) for at in pools}
-        if None in rows.values() or None in pool_rows.values() or not self._hold(pools, rows):
+        known = memo.pools.of_all(before.pools, pool_row)
+        self._pools = memo.pools.of_all(basis.pools, pool_row)
+        if not all(_is_alike(known[at], self._pools[at]) for at in pools):
+            return None
+        if None in rows.values() or not self._hold(pools, rows):
             return None
         for at, row in rows.items():
             if row is not None:
@@ -86,12 +90,9 @@ class _Patch:
                 memo.balancers.drop(before.balancers[at])
                 memo.keep_row(basis.balancers[at], row)
         families = dict(self._steering.families)
-        for at, one in pool_rows.items():
-            if one is not None:
-                self._put_pool(at, one)
-                memo.pools.drop(before.pools[at])
-                memo.pools.keep(basis.pools[at], one)
-                families[one.name] = one.families
+        for at in pools:
+            self._put_pool(at, self._pools[at])
+            families[self._pools[at].name] = self._pools[at].families
         self._put_slots()
         appended = self._append()
         if appended is None:
@@ -114,10 +115,9 @@ class _Patch:
             return []
         if not first:
             return None
-        pools = memo.pools.of_all(basis.pools, pool_row)
         readers = self._steering.readers(memo.balancers)
         kept = basis.balancers[:first]
-        rows = AppendedRows(self._steering, basis, pools, lambda at: memo.balancers.find(kept[at]), self._column)
+        rows = AppendedRows(self._steering, basis, self._pools, lambda at: memo.balancers.find(kept[at]), self._column)
         made = []
         for balancer in basis.balancers[first:]:
             row = balancer_row(balancer, self._context)
@@ -146,13 +146,6 @@ class _Patch:
         if not {name for name, _ in row.reads.pools} <= {name for name, _ in known.reads.pools}:
             return None
         return row._replace(planned=new._replace(lists=old.lists))
-
-    def _pool_row(self, before: Pool, now: Pool) -> PoolRow | None:
-        """Return the row of a pool, None where others change with it."""
-        known, made = self._memo.pools.find(before), pool_row(now)
-        if known is None or any(getattr(known, field) != getattr(made, field) for field in _TEXTS):
-            return None
-        return made
 
     def _hold(self, pools: Sequence[int], planned: Collection[int]) -> bool:
         """Whether all load balancers, but those that were planned just now, are planned as before, though some pools
@@ -191,7 +184,7 @@ class _Patch:
         """Have the slots that the rows lead to now."""
         slots, before = self._basis.slots, self._steering.basis.slots
         pools = self._basis.pools
-        keys = chain.from_iterable(map(_KEYS, self._memo.pools.of_all(pools, pool_row)))
+        keys = chain.from_iterable(map(_KEYS, self._pools))
         if slots.pool is not before.pool:
             self._put_all("pool_slot", map(slots.pool.__getitem__, [one.name for one in pools]))
         if slots.endpoint is not before.endpoint or slots.pool is not before.pool:
@@ -211,6 +204,11 @@ class _Patch:
             if name in self._steering.columns:
                 found.frombytes(self._steering.columns[name].cast("B"))
         return found
+
+
+def _is_alike(known: PoolRow, made: PoolRow) -> bool:
+    """Whether no other row changes with that of a pool."""
+    return all(getattr(known, field) == getattr(made, field) for field in _TEXTS)
 
 
 def _slot_of(slots: Slots) -> Callable[[LoadBalancer], int]:

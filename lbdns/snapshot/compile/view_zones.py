@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.memo import are_same
@@ -31,6 +32,8 @@ from lbdns.model.view_content import displaces_balancer, displaces_records
 from lbdns.model.view_names import EVERY_VIEW, PUBLIC, view_numbers
 from lbdns.snapshot.lookup.look_up import directory_of
 from lbdns.snapshot.lookup.name_rows import NO_NAME
+
+_VIEW: Final = attrgetter("view")
 
 
 class BalancerPlace(NamedTuple):
@@ -102,7 +105,7 @@ def _has_views(configuration: Configuration, zones: Iterable[Zone]) -> bool:
         return True
     if configuration.settings.views:
         return any(one.view for one in placements(configuration))
-    return any(one.view for one in configuration.load_balancers)
+    return any(map(_VIEW, configuration.load_balancers))
 
 
 class _Placed(NamedTuple):
