@@ -85,8 +85,9 @@ class MonitorWorker:
         self._adopt(first)
         self._restore_latency()
         self._recall_told()
-        self._is_settled, self._settlings = False, 0
+        self._settlings = 0
         self._say_adopted()
+        self._have_settled()
 
     async def run(self) -> None:
         """Probe until the tenure is over."""
@@ -141,7 +142,7 @@ class MonitorWorker:
     def _follow(self, generation: Generation) -> None:
         """Go on with the next generation."""
         former = self._targets
-        if generation.goes_on:
+        if generation.goes_on:  # nothing came, and nothing is left of the one before
             self._targets = generation.targets
             self._say_adopted()
             return
@@ -151,6 +152,7 @@ class MonitorWorker:
         # The table before, where it is another, is unmapped when the last look-up that began with it has ended.
         self._adopt(generation)
         self._say_adopted()
+        self._have_settled()
 
     def _adopt(self, generation: Generation) -> None:
         self._targets = targets = generation.targets
@@ -209,9 +211,6 @@ class MonitorWorker:
         self._ledger.table.columns["adopted_generation"][0] = targets.generation
         self._tenure.control.set("monitor_generation", targets.generation)
         self._tenure.control.set("monitor_adopting", 0)
-        self._is_settled = False
-        if self._settlings < SETTLINGS_MAX:
-            self._settle()
         log.info(
             "generation %d: %s in %s, %s",
             targets.generation,
@@ -219,6 +218,12 @@ class MonitorWorker:
             counted(len(targets.pools), "pool"),
             counted(len(self._plan.checks), "check"),
         )
+
+    def _have_settled(self) -> None:
+        """Have settled what a generation left that was adopted, at once or later."""
+        self._is_settled = False
+        if self._settlings < SETTLINGS_MAX:
+            self._settle()
 
     def _settle(self) -> None:
         """Settle what generations left in memory; what many in a row leave, with the next slow tick."""
