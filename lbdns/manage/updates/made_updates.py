@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from lbdns.base.errors import LbdnsError
@@ -30,9 +29,10 @@ REMEMBERED_MAX: Final = 20_000
 LATER_MAX: Final = 1024
 """Revisions after the updates that a run before stored last: where there are more, these were long ago."""
 _KEPT: Final = (NOERROR, NXDOMAIN, NXRRSET, YXDOMAIN, YXRRSET)
-_MARK_OCTETS: Final = 16
 
 Names = frozenset[bytes]
+Mark = tuple[str, tuple[tuple[bytes, int, int, tuple[bytes, ...]], ...]]
+"""A zone, and what stands at some of its names: owner, type, TTL in seconds, data."""
 
 
 class MadeUpdate(NamedTuple):
@@ -41,7 +41,7 @@ class MadeUpdate(NamedTuple):
     digest: bytes
     outcome: UpdateOutcome
     names: Names
-    mark: bytes
+    mark: Mark
 
 
 def names_of(message: UpdateMessage) -> Names:
@@ -55,17 +55,16 @@ def made_update(digest: bytes, outcome: UpdateOutcome, message: UpdateMessage, z
     return MadeUpdate(digest, outcome, names, _mark(zone, names))
 
 
-def _mark(zone: UpdatedZone, names: Names) -> bytes:
+def _mark(zone: UpdatedZone, names: Names) -> Mark:
     """Return what tells the records at some names from all others; an SOA changes with every update, and does not
     count."""
-    mark = blake2b(zone.zone.id.encode(), digest_size=_MARK_OCTETS)
-    for name in sorted(names):
-        node = zone.node(name)
-        held = [
-            (rdtype, node[rdtype].ttl, sorted(node[rdtype].rdatas)) for rdtype in sorted(node) if rdtype != TYPE_SOA
-        ]
-        mark.update(repr((name, held)).encode())
-    return mark.digest()
+    held = [
+        (name, rdtype, rrset.ttl, tuple(sorted(rrset.rdatas)))
+        for name in names
+        for rdtype, rrset in zone.node(name).items()
+        if rdtype != TYPE_SOA
+    ]
+    return zone.zone.id, tuple(sorted(held))
 
 
 class MadeUpdates:

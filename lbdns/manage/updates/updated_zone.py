@@ -6,9 +6,9 @@ is the same object with other data: a host that tells its new address.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 from lbdns.base.kinds import Kind
 from lbdns.dns.codes import TYPE_SOA
@@ -95,7 +95,7 @@ class UpdatedZone:
         else:
             fields, serial = soa_of(soa.rdatas[0], soa.ttl)
             body = {**before.body, "soa": fields, "serial": serial}
-        self.zone = replace(before, body=body, modified_on=writing.now, revision=writing.revision)
+        self.zone = _with_body(before, body, writing, before.is_local)
         return Change(before, self.zone)
 
     def _changed(
@@ -156,9 +156,15 @@ class UpdatedZone:
         if rdata == stored:  # spelled as it was
             made.update({key: item.body[key] for key in ("content", "priority") if key in item.body})
         body = {**rest, **made}
-        new = replace(item, body=body, modified_on=writing.now, revision=writing.revision, is_local=False)
+        new = _with_body(item, body, writing, is_local=False)
         keep_wire(new, rdtype, owner, rdata)
         return new
+
+
+def _with_body(item: Item, body: Mapping[str, Any], writing: Writing, is_local: bool) -> Item:
+    """Return an object with another body; dataclasses.replace takes three times as long, of each update twice."""
+    times = item.created_on, writing.now
+    return Item(item.kind, item.id, body, item.zone_id, *times, writing.revision, item.disabled_at, is_local)
 
 
 def _rrset_of(items: list[Item]) -> RRsetNow:

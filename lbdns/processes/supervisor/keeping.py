@@ -22,7 +22,7 @@ from lbdns.publish.last_served import LastServedWriter
 from lbdns.publish.publisher import Published
 
 REST_SHARE: Final = 4  # how many times as long as a copy took nothing is copied afterwards
-REST_MIN_S: Final = 0.5  # a small copy takes 10 ms of computing, and changes may come a hundred times a second
+REST_MIN_S: Final = 1.0  # a small copy takes 10 ms of computing, and changes may come a hundred times a second
 REST_MAX_S: Final = 30.0
 RETRY_S: Final = 5.0
 

@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from lbdns.processes.supervisor.last_reader import close_unread
 from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.takeover import Orphan
 from lbdns.publish.publisher import Published
+from lbdns.telemetry.tally import Tally, TallyPlan
 
 STOP_S = 5.0
 SILENT_S = 0.6  # an idle responder beats four times a second; one that is silent is replaced within a second
@@ -102,6 +103,13 @@ class Responders(Kept):
     def is_spared(self) -> bool:
         """Whether a spare waits."""
         return self._spare is not None and self._spare.is_waiting
+
+    def settle(self, prepared: Published, fast: int, tally: Tally, commit: Callable[[], None]) -> TallyPlan:
+        """Make room for a generation, plan its counts, and then commit it: all that may fail yet, in one thread."""
+        self.make_room(prepared.configuration.settings.workers, fast, prepared)
+        tallied = tally.plan(prepared.slots)
+        commit()
+        return tallied
 
     def make_room(self, count: int, fast: int, prepared: Published) -> None:
         """Allocate what `count` responders, of so many threads of the fast path at most, count in; raises LbdnsError

@@ -45,6 +45,7 @@ from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.store_facts import StoreFacts
 from lbdns.processes.responder.fast_port import load_loop
+from lbdns.processes.sockets import ListenerSet
 from lbdns.processes.supervisor.beginning import Beginning, tell_refused, tell_still_refused, tell_unready
 from lbdns.processes.supervisor.binding import bind
 from lbdns.processes.supervisor.change_queue import ChangeQueue
@@ -321,18 +322,14 @@ class Supervisor:
         serving, laid_in = self._serving.moved(settings), self.transfers.laid_in
         with self.progress.followed():
             prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(laid_in(loaded.configuration)))
+        sets: list[ListenerSet] = []
         try:
             threads = self._xdp.threads_each(serving.listen, settings.workers)
-            await asyncio.to_thread(self._responders.make_room, settings.workers, threads, prepared)
-            tallied = await asyncio.to_thread(self.tally.plan, prepared.slots)
             sets = self._xdp.allot(bind(serving.listen, self._responders.sets, settings.workers, serving.tls))
-            try:
-                await asyncio.to_thread(commit)
-            except BaseException:
-                await self._responders.close_unused(sets)
-                raise
+            tallied = await asyncio.to_thread(self._responders.settle, prepared, threads, self.tally, commit)
         except BaseException:
             self._publisher.abandon(prepared)
+            await self._responders.close_unused(sets)
             raise
         self._publish(prepared, tallied)
         if is_new:
@@ -347,7 +344,8 @@ class Supervisor:
         for child in self._children:
             await child.replace(Duty(sets, prepared, settings.log))
         self.fleet_keeper.follow(settings)
-        await asyncio.to_thread(self._metrics.follow, settings)
+        if settings.metrics != before.metrics:
+            await asyncio.to_thread(self._metrics.follow, settings)
         if not await self._responders.adopted(prepared.generation):
             log.warning("a responder has not yet taken generation %d up", prepared.generation)
 
