@@ -54,6 +54,7 @@ PLACES: Final = {
     "monitor/notify/notifier.py": f"{RECORDS}, and silences, which have dates",
     "monitor/notify/outbox.py": RECORDS,
     "monitor/worker.py": f"{RECORDS}, and round-trip times that outlive a boot",
+    "processes/responder/fast_streams.py": "cookies have a date (RFC 9018 section 4.3)",
     "processes/responder/view_answerer.py": "signatures have a date (TSIG, RFC 8945 section 5.2.3)",
     "processes/supervisor/beginning.py": RECORDS,
     "processes/supervisor/cookie_secrets.py": "how old a secret is outlives a boot",

@@ -81,6 +81,11 @@ class ConnectionRoom:
         place = self._places.get(occupant)
         if place is None or (place[0] is stage is Standing.WAITING):
             return
+        if place[0] is stage:  # it is now who has been there for the shortest
+            at_stage = self._at[stage]
+            del at_stage[occupant]
+            at_stage[occupant] = None
+            return
         self.release(occupant)
         self._enter(occupant, stage, place[1])
 

@@ -20,6 +20,9 @@ The road of a datagram from recvmmsg to sendmmsg, in the order in which to read 
 In a signed zone who wants signatures (DO) is answered by `fastpath/signed.py` in place of 6: the same, with signatures
 and proofs (`fastpath/proofs.py`), from the snapshot and from the table of what the signer has signed.
 
+Over TCP the event loop has 3 to 8 answer the messages that it has read of a connection (`fastpath/stream_rounds.py`
+stands for 1 and 2 there); a reply that is longer than a datagram may be is the slow path's.
+
 What both roads must know of the wire stands in `dns/wire.py`, which addresses a decision answers with in 8; rendered
 answers come from `template_rows.py`. Each module but the two in Cython alone runs interpreted too, and both forms write
 the bytes that the slow path would.

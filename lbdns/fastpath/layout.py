@@ -14,6 +14,7 @@ DNAMES_MAX: Final = 4  # passed on the road to one answer; more are the slow pat
 NAME_STEPS_MAX: Final = 256  # labels and pointers of a name in a reply
 NO_TTL_MAX: Final = 0xFFFFFFFF  # for how long a negative answer holds
 OUT_BYTES: Final = 2048  # room that a caller of `serve` must have for a reply
+STREAM_LENGTH_BYTES: Final = 2  # before each message over TCP
 NO_TEMPLATE: Final = 0xFFFFFFFF
 # A template is one run of bytes: a head of 16-bit numbers, low octet first; relocations, two such numbers each (where a
 # pointer stands in the body, how far from the end of the question's name it leads, biased); the body.
@@ -39,6 +40,7 @@ STEERS_ENTRY: Final = 30  # 32 bits: the name (a row) that it stands at, or the 
 STEERS_FAMILY: Final = 34
 STEERS_HEAD_BYTES: Final = 36
 TEMPLATE_LONG: Final = 0x2000  # a chain of so many names that beside others it may be cut short
+TEMPLATE_CUT: Final = 0x1000  # what is optional was left out, as no datagram holds it
 ANY_TEMPLATE: Final = 0  # the first of all: what ANY gets at a load balancer's name
 # TEMPLATE_CHOICE: no template, but LENGTH pairs (type, template; 32 bits each) after the head, the last for the rest.
 TEMPLATE_CHOICE: Final = 0x8000

@@ -31,6 +31,7 @@ cdef class Server(View):
     cdef public int edns_version, edns_flags
     cdef public bint has_edns, has_nsid, asks_expiry, is_malformed, is_steered, is_long
     cdef public bint has_views, has_signed
+    cdef public bint is_stream, has_keepalive, is_partial
     cdef readonly ServerCookie cookie
     cdef public int cookie_bytes, opt_start
     cdef public bint has_cookie

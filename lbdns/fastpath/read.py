@@ -37,6 +37,9 @@ class Server(View):
     the time of day `unix_s`, for limits `now_us` of CLOCK_MONOTONIC. After it, `kind` and `asked_zone` (of the first
     look-up), `decision` (where `is_steered`), `rcode`, `seen_view`, `is_barred`, and `limited` with `answer_class`,
     tell what was done, for whoever counts.
+
+    `is_stream`: messages come over TCP. There nothing is left out for want of room: the slow path has every reply that
+    is larger than a datagram.
     """
 
     def __init__(
@@ -66,6 +69,9 @@ class Server(View):
         self.passed = memoryview(array("I", bytes(4 * DNAMES_MAX)))
         self.has_edns = False
         self.has_nsid = False
+        self.has_keepalive = False
+        self.is_stream = False
+        self.is_partial = False
         self.asks_expiry = False
         self.is_malformed = False
         self.edns_version = 0
@@ -169,6 +175,7 @@ def forget_rest(server: Server) -> None:
     """Begin with a query that has nothing behind its question."""
     server.has_edns = False
     server.has_nsid = False
+    server.has_keepalive = False
     server.asks_expiry = False
     server.is_malformed = False
     server.edns_version = 0
@@ -180,7 +187,7 @@ def forget_rest(server: Server) -> None:
     server.cookie_bytes = 0
     server.has_cookie = False
     server.query.ecs_bits = 0
-    server.limit = UDP_BYTES_MIN
+    server.limit = UDP_BYTES_MAX if server.is_stream else UDP_BYTES_MIN
 
 
 def read_rest(server: Server, start: int, length: int) -> bool:
@@ -234,7 +241,8 @@ def read_records(server: Server, start: int, length: int, position: int, skipped
                 server.is_malformed = True
             else:
                 server.has_edns = True
-                server.limit = udp_limit(get16(server, start + head + 2))
+                if not server.is_stream:
+                    server.limit = udp_limit(get16(server, start + head + 2))
                 server.edns_version = server.incoming[start + head + 5]
                 server.edns_flags = get16(server, start + head + 6)
                 # Of another version only the number is sure to mean what it says (RFC 6891 section 6.1.3).
@@ -283,8 +291,9 @@ def read_options(server: Server, start: int, position: int, end: int) -> bool:
             server.asks_expiry = True
         elif code == OPTION_COOKIE:
             is_well = read_cookie(server, start + position, size) and is_well
-        elif code == OPTION_KEEPALIVE and size:
-            is_well = False
+        elif code == OPTION_KEEPALIVE:
+            server.has_keepalive = server.is_stream
+            is_well = is_well and size == 0
         position += size
     return is_well
 

@@ -151,7 +151,7 @@ def take(sampler: Sampler) -> bool:
 def sample_served(sampler: Sampler, server: Server, base: int) -> None:
     """Write what `serve` has just answered at `server.outgoing[base:]`; `unix_ns` is set."""
     sampler.generation = server.generation
-    sampler.transport = TRANSPORT_UDP
+    sampler.transport = TRANSPORT_TCP if server.is_stream else TRANSPORT_UDP
     sampler.is_steered = server.is_steered
     sampler.kind = server.kind
     sampler.seen_view = server.seen_view if server.has_views else 0

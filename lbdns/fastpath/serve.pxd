@@ -39,6 +39,8 @@ cdef int serve_whole(Server server, int start, int length, int base) noexcept no
 @cython.locals(opcode=cython.int)
 cdef bint is_heard(Server server, int start) noexcept nogil
 
+cdef bint is_long_asked(Server server) noexcept nogil
+
 cdef bint is_transfer(Server server, int refusal) noexcept nogil
 
 cdef bint is_signed(Server server) noexcept nogil

@@ -64,7 +64,7 @@ def serve_whole(server: Server, start: int, length: int, base: int) -> int:
         return DROPPED
     if get16(server, start + 4) != 1 or not read_name(server, start, length):
         return serve_unasked(server, start, length, base)
-    if not read_rest(server, start, length):
+    if not read_rest(server, start, length) or (server.is_stream and is_long_asked(server)):
         return DEFERRED
     refusal = refusal_of(server, start)
     if refusal != NOERROR:
@@ -142,6 +142,11 @@ def is_heard(server: Server, start: int) -> bool:
     if opcode == OPCODE_NOTIFY:
         return server.heard & HEARS_NOTIFY != 0
     return opcode == OPCODE_UPDATE and server.heard & HEARS_UPDATE != 0
+
+
+def is_long_asked(server: Server) -> bool:
+    """Return whether what is asked for may be more over TCP than it is in a datagram, whatever the zone."""
+    return server.qtype in (TYPE_ANY, TYPE_AXFR, TYPE_IXFR)
 
 
 def is_transfer(server: Server, refusal: int) -> bool:

@@ -16,6 +16,7 @@ from lbdns.fastpath.layout import (
     RELOCATION_BIAS,
     SIGNED_BY_ROW,
     TEMPLATE_CHOICE,
+    TEMPLATE_CUT,
     TEMPLATE_LONG,
     TEMPLATE_STEERS,
 )
@@ -37,7 +38,7 @@ def pack_template(template: Template, steers: tuple[Match, int] | None, is_long:
     truncates = TEMPLATE_LONG if is_long else 0
     if len(template.body) > UDP_BYTES_MAX:
         if template.least <= UDP_BYTES_MAX:
-            template = template.without_optional()
+            template, truncates = template.without_optional(), truncates | TEMPLATE_CUT
         else:
             template, truncates = template.truncated(), truncates | FLAG_TC
     flags = (FLAG_AA if template.is_authoritative else 0) | template.rcode | (TEMPLATE_STEERS if steers else 0)

@@ -28,7 +28,7 @@ cpdef int write_end(Server server, int base, int position, int scope, int ede) n
 cpdef int write_broken(Server server, int start, int base, int rcode) noexcept nogil
 
 @cython.locals(
-    relocations=cython.int, steers=cython.int, at=cython.ulonglong, body=cython.ulonglong, name_end=cython.int, shift=cython.int, target=cython.int,
+    flags=cython.int, relocations=cython.int, steers=cython.int, at=cython.ulonglong, body=cython.ulonglong, name_end=cython.int, shift=cython.int, target=cython.int,
 )
 cpdef int write_body(Server server, int base, int position, unsigned int template, int size) noexcept nogil
 

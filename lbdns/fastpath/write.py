@@ -41,6 +41,7 @@ def write_head(server: Server, start: int, base: int, flags: int, rcode: int) ->
     server.answers = 0
     server.authorities = 0
     server.additionals = 0
+    server.is_partial = False
     end = HEADER_BYTES + server.name_bytes + QUESTION_TAIL_BYTES
     copy_octets(server.incoming, start, server.outgoing, base, end)
     server.outgoing[base + 2] = flags | reply_flags(get16(server, start + 2), 0) >> 8
@@ -48,7 +49,10 @@ def write_head(server: Server, start: int, base: int, flags: int, rcode: int) ->
 
 
 def write_end(server: Server, base: int, position: int, scope: int, ede: int) -> int:
-    """Write RCODE, counts and the OPT record; return the reply's length."""
+    """Write RCODE, counts and the OPT record; return the reply's length, DEFERRED for one that lacks what TCP has room
+    for."""
+    if server.is_partial and server.is_stream:
+        return DEFERRED
     server.outgoing[base + 3] = server.rcode
     put16(server, base + 6, server.answers)
     put16(server, base + 8, server.authorities)
@@ -112,6 +116,7 @@ def write_rest(server: Server, start: int, base: int, position: int, template: i
 def write_truncated(server: Server, start: int, base: int, scope: int) -> int:
     """Write header, question and OPT alone, as what is required does not fit: AA and RCODE are as they were to be."""
     position = write_head(server, start, base, server.outgoing[base + 2] & AA_BIT | TC_BIT, server.rcode)
+    server.is_partial = True
     return write_end(server, base, position, scope, 0)
 
 
@@ -141,10 +146,14 @@ def write_body(server: Server, base: int, position: int, template: int, size: in
     server.answers += field16(server, template + TEMPLATE_ANSWERS)
     server.authorities += field16(server, template + TEMPLATE_AUTHORITIES)
     server.additionals += field16(server, template + TEMPLATE_ADDITIONALS)
+    flags = field16(server, template + TEMPLATE_FLAGS)
+    if flags & TEMPLATE_CUT:
+        server.is_partial = True
     if size != field16(server, template + TEMPLATE_LENGTH):
         server.additionals -= field16(server, template + TEMPLATE_OPTIONAL)
+        server.is_partial = True
     relocations = field16(server, template + TEMPLATE_RELOCATIONS)
-    steers = field16(server, template + TEMPLATE_FLAGS) & TEMPLATE_STEERS
+    steers = flags & TEMPLATE_STEERS
     at = template + (STEERS_HEAD_BYTES if steers else TEMPLATE_HEAD_BYTES)
     body = at + relocations * RELOCATION_BYTES
     copy_octets(server.template_blob, body, server.outgoing, position, size)
@@ -388,6 +397,7 @@ def write_host_addresses(server: Server, base: int, position: int, limit: int, i
         size = 0 if after == NO_TEMPLATE else field16(server, after + TEMPLATE_LENGTH)
         if after == NO_TEMPLATE or position + size > limit:
             server.additionals = 0
+            server.is_partial = True
             return required
         position = write_body(server, base, position, after, size)
     return position

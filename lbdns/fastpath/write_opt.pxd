@@ -3,6 +3,7 @@ cimport cython
 
 from lbdns.dns.codes cimport *
 from lbdns.dns.cookie_words cimport *
+from lbdns.dns.keepalive_words cimport *
 from lbdns.dns.server_cookie cimport settle
 from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from lbdns.dns.codes import *
 from lbdns.dns.cookie_words import *
+from lbdns.dns.keepalive_words import *
 from lbdns.dns.server_cookie import settle
 from lbdns.fastpath.layout import *
 from lbdns.fastpath.read import Server
@@ -19,6 +20,8 @@ def opt_bytes(server: Server, ede: int) -> int:
     if not server.has_edns:
         return 0
     size = OPT_BYTES + (EDE_BYTES if ede else 0) + (nsid_bytes(server) if server.has_nsid else 0)
+    if server.has_keepalive:
+        size += OPTION_HEAD_BYTES + KEEPALIVE_BYTES
     if server.cookie_bytes and server.has_cookies:
         size += OPTION_HEAD_BYTES + COOKIE_BYTES
     return size + OPTION_HEAD_BYTES + server.ecs_bytes if server.ecs_bytes else size
@@ -30,7 +33,8 @@ def nsid_bytes(server: Server) -> int:
 
 
 def write_opt(server: Server, position: int, scope: int, ede: int) -> int:
-    """Write the OPT record, with ECS, NSID and cookie where the query had them, and return the position after it."""
+    """Write the OPT record, with ECS, NSID, keepalive and cookie where the query had them; return the position after
+    it."""
     server.opt_start = position
     if not server.has_edns:
         return position
@@ -50,6 +54,11 @@ def write_opt(server: Server, position: int, scope: int, ede: int) -> int:
         position += server.ecs_bytes
     if server.has_nsid and len(server.nsid):
         position = write_nsid(server, position)
+    if server.has_keepalive:
+        put_number(server, position, OPTION_KEEPALIVE, 2)
+        put_number(server, position + 2, KEEPALIVE_BYTES, 2)
+        put_number(server, position + 4, KEEPALIVE_TENTHS, KEEPALIVE_BYTES)
+        position += OPTION_HEAD_BYTES + KEEPALIVE_BYTES
     if server.cookie_bytes and server.has_cookies:
         position = write_cookie(server, position)
     if ede:

@@ -48,7 +48,7 @@ LIMITED_FIRST: Final = TRUNCATED_FIRST + rate_words.RATE_CLASSES
 BARRED_COUNT: Final = LIMITED_FIRST + rate_words.RATE_CLASSES  # refused, as who asked may not ask the zone
 PROXIED_COUNT: Final = BARRED_COUNT + 1  # asked by a proxy for somebody, or for itself
 UNPROXIED_COUNT: Final = BARRED_COUNT + 2  # of a proxy, and its header is missing or broken: not answered
-# Behind it the words of xdp_words.py, then those of unread_words.py.
+# Behind it the words of xdp_words.py, of unread_words.py and of stream_words.py.
 SLOTS_MAX: Final = 1 << 20  # of each kind; what has a higher slot is not counted
 LOAD_BALANCERS_FIRST: Final = 512
 POOLS_FIRST: Final = LOAD_BALANCERS_FIRST + SLOTS_MAX

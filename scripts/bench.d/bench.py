@@ -23,6 +23,7 @@ import dashboard
 import dnssec
 import guards
 import history
+import kept_streams
 import past_sockets
 import rules
 import samples
@@ -53,6 +54,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "transfer": transfer.transfer,
     "start": starting.starting,
     "xdp": past_sockets.past_sockets,
+    "tcp": kept_streams.tcp,
     **{f"dnssec-{name}": part for name, part in dnssec.PARTS.items()},
 }
 SPECIAL_LOADS = ("size", *SPECIAL)

@@ -70,16 +70,16 @@ def cpu_s(pid: int) -> tuple[float, float]:
 
 
 class Running:
-    """A server that runs pinned to its core, in a process group of its own."""
+    """A server that runs pinned to its core, or to `cores`, in a process group of its own."""
 
-    def __init__(self, name: str, command: Sequence[str], port: int, folder: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], port: int, folder: Path, cores: str = SERVER_CORE) -> None:
         self.name = name
         self.port = port
         self.folder = folder
         self._log = folder / "log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["taskset", "-c", SERVER_CORE, *command],
+                ["taskset", "-c", cores, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -6,6 +6,7 @@ the comparison unfair, `loads` leaves it out and `apart` says why.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -102,7 +103,8 @@ def _lbdns(scene: Scene) -> list[str]:
 
 def beside(checkout: Path) -> Peer:
     """Return another checkout of lbdns as a peer: its own Python and its own build."""
-    python = str(checkout.resolve() / ".venv" / "bin" / "python")
+    version = os.environ.get("LBDNS_PYTHON", "")
+    python = str(checkout.resolve() / f".venv{'-' + version if version else ''}" / "bin" / "python")
     return Peer("before", "", lambda scene: [python, *_lbdns(scene)[1:]], (*ALL, "geo", *KINDS))
 
 

@@ -80,13 +80,14 @@ def check_good(asked: Query, wire: bytes | None, over_tcp: bool) -> None:
 
 
 class InProcess:
-    """`respond` over a compiled configuration, at a fixed draw; over UDP the fast path's bytes must equal its."""
+    """`respond` over a compiled configuration, at a fixed draw; the fast path's bytes must equal its."""
 
     def __init__(self, view: ServingView, over_tcp: bool, draw: int = DRAW) -> None:
         self.over_tcp = over_tcp
         self._view = view
         self._draw = draw
-        self._fast = None if over_tcp else Server(view.columns, view.table.columns, view.region_index)
+        self._fast = Server(view.columns, view.table.columns, view.region_index)
+        self._fast.is_stream = over_tcp
         self._out = memoryview(bytearray(FAST_REPLY_BYTES))
 
     def send(self, message: bytes) -> bytes | None:
@@ -101,7 +102,7 @@ class InProcess:
         transport = Transport.TCP if self.over_tcp else Transport.UDP
         now_s, unix_s = int(time.monotonic()), int(time.time())
         reply = respond(self._view, message, client, transport, now_s, self._draw, unix_s=unix_s)
-        if self._fast is not None and client.port:
+        if client.port:
             self._fast.unix_s = unix_s
             self._check_fast(self._fast, message, client, now_s, reply)
         return reply

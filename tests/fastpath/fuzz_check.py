@@ -68,9 +68,10 @@ def exact_buffer(data: bytes) -> memoryview:
 class _ExactlyServed:
     """A view behind one lane; each buffer is an allocation of its own that ends where the datagram or the reply may."""
 
-    def __init__(self, lane: Lane, view: ServingView) -> None:
+    def __init__(self, lane: Lane, view: ServingView, is_stream: bool = False) -> None:
         self._serve = lane.serve
         self._server = lane.server_class(view.columns, view.table.columns, view.region_index)
+        self._server.is_stream = is_stream
 
     def ask(self, datagram: bytes, client: bytes, now_s: int, draw: int) -> bytes | int:
         """Return what `Served.ask` would."""
@@ -89,18 +90,28 @@ class Checker:
     def __init__(self, view: ServingView, lanes: list[Lane], exact: bool = False) -> None:
         """Prepare; `exact`: buffers of just the size needed, for AddressSanitizer, instead of guards around them."""
         self._view = view
-        self._served = [(lane.name, (_ExactlyServed if exact else Served)(lane, view)) for lane in lanes]
+        made = _ExactlyServed if exact else Served
+        self._served = {
+            transport: [(lane.name, made(lane, view, transport is Transport.TCP)) for lane in lanes]
+            for transport in (Transport.TCP, Transport.UDP)
+        }
 
     def check(self, datagram: bytes) -> bytes | int:
-        """Assert the invariant for a datagram; return the reply, DROPPED or DEFERRED."""
+        """Assert the invariant for a datagram, and for the same message over TCP; return what was said of the datagram:
+        the reply, DROPPED or DEFERRED."""
+        self.check_over(Transport.TCP, datagram)
+        return self.check_over(Transport.UDP, datagram)
+
+    def check_over(self, transport: Transport, datagram: bytes) -> bytes | int:
+        """Assert the invariant for a message; return the reply, DROPPED or DEFERRED."""
         checksum = zlib.crc32(datagram)
         client = CLIENTS[checksum % len(CLIENTS)]
         draw = checksum * GOLDEN & DRAW_MASK
-        said = {name: served.ask(datagram, client, NOW_S, draw) for name, served in self._served}
+        said = {name: served.ask(datagram, client, NOW_S, draw) for name, served in self._served[transport]}
         first = next(iter(said.values()))
         assert all(other == first for other in said.values()), f"lanes differ: {said} for {datagram.hex()}"
         if first != DEFERRED:
-            slow = respond(self._view, datagram, Client(client, PORT), Transport.UDP, NOW_S, draw)
+            slow = respond(self._view, datagram, Client(client, PORT), transport, NOW_S, draw)
             fast = None if first == DROPPED else first
-            assert fast == slow, f"fast {fast!r}, slow {slow!r} for {datagram.hex()}"
+            assert fast == slow, f"{transport}: fast {fast!r}, slow {slow!r} for {datagram.hex()}"
         return first

@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from lbdns.answer.serving_view import ServingView
@@ -68,12 +69,19 @@ class Lane:
 class Served:
     """A view behind one lane; buffers have guards around them that must stay as they are."""
 
-    def __init__(self, lane: Lane, view: ServingView) -> None:
+    def __init__(self, lane: Lane, view: ServingView, is_stream: bool = False) -> None:
+        self._lane, self._view = lane, view
         self._serve = lane.serve
         self.server = lane.server_class(
             view.columns, view.table.columns, view.region_index, signatures=view.signature_columns
         )
+        self.server.is_stream = is_stream
         self._out = bytearray([GUARD]) * (ROOM_BYTES + 2 * GUARD_BYTES)
+
+    @cached_property
+    def stream(self) -> Served:
+        """The same for messages over TCP."""
+        return Served(self._lane, self._view, is_stream=True)
 
     def ask(self, datagram: bytes, client: bytes, now_s: int, draw: int) -> bytes | int:
         """Return the reply, or what `serve` returned instead of one (DROPPED, DEFERRED)."""

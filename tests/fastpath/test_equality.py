@@ -27,13 +27,16 @@ CLIENTS = (bytes((192, 0, 2, 7)), bytes((203, 0, 113, 99)), bytes.fromhex("20010
 def compare(
     fast: Served, view: ServingView, datagram: bytes, client: bytes, draw: int, now_s: int = NOW_S
 ) -> bytes | int:
-    """Assert that the fast path agrees with the slow one about a datagram; return what it said."""
-    said = fast.ask(datagram, client, now_s, draw)
-    slow = respond(view, datagram, Client(client, 40_000), Transport.UDP, now_s, draw)
-    if said == DROPPED:
-        assert slow is None, datagram.hex()
-    elif said != DEFERRED:
-        assert said == slow, datagram.hex()
+    """Assert that the fast path agrees with the slow one about a datagram, and about the same over TCP; return what it
+    said of the datagram."""
+    said: bytes | int = DROPPED
+    for served_over, transport in ((fast.stream, Transport.TCP), (fast, Transport.UDP)):
+        said = served_over.ask(datagram, client, now_s, draw)
+        slow = respond(view, datagram, Client(client, 40_000), transport, now_s, draw)
+        if said == DROPPED:
+            assert slow is None, datagram.hex()
+        elif said != DEFERRED:
+            assert said == slow, f"{transport}: {datagram.hex()}"
     return said
 
 
@@ -96,6 +99,16 @@ def test_what_must_not_be_deferred(lane: Lane, view: ServingView, name: str, qty
     said = compare(Served(lane, view), view, message, CLIENTS[0], 0x0123456789ABCDEF)
     assert isinstance(said, bytes), "deferred"
     assert said[3] & 0xF == rcode
+    over_tcp = Served(lane, view, is_stream=True).ask(message, CLIENTS[0], NOW_S, 0x0123456789ABCDEF)
+    assert isinstance(over_tcp, bytes), "deferred over TCP"
+
+
+@pytest.mark.parametrize("qtype", ["ANY", "AXFR", "IXFR"])
+def test_what_may_be_more_over_tcp_is_deferred_there(lane: Lane, view: ServingView, qtype: str) -> None:
+    message = query("static.example.com.", qtype).wire
+    fast = Served(lane, view)
+    assert isinstance(fast.ask(message, CLIENTS[0], NOW_S, 0), bytes)
+    assert fast.stream.ask(message, CLIENTS[0], NOW_S, 0) == DEFERRED
 
 
 def test_a_question_that_cannot_be_read_is_refused_at_speed(lane: Lane, view: ServingView) -> None:

@@ -53,10 +53,11 @@ def last_record(sampler: Any) -> bytes:
     return bytes(sampler.ring.octets[place * SAMPLE_BYTES + 8 : (place + 1) * SAMPLE_BYTES])
 
 
-def test_both_roads_write_the_same_record(lane: Lane, view: ServingView, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", Transport)
+def test_both_roads_write_the_same_record(lane: Lane, view: ServingView, tmp_path: Path, transport: Transport) -> None:
     """Both forms of the fast path's writer, beside the installed one for the slow path."""
     fast, slow = made(tmp_path / "fast", QUOTA, lane.sampling, lane.ring_class), made(tmp_path / "slow")
-    served = Served(lane, view)
+    served = Served(lane, view, is_stream=transport is Transport.TCP)
     served.server.generation = view.snapshot.generation
     chance = Random(12)
     good = good_messages()
@@ -66,7 +67,7 @@ def test_both_roads_write_the_same_record(lane: Lane, view: ServingView, tmp_pat
         client, draw = chance.choice(CLIENTS), chance.getrandbits(64)
         said = served.ask(message, client, NOW_S, draw)
         road = Road()
-        reply = respond(view, message, Client(client, 40_000), Transport.UDP, NOW_S, draw, road)
+        reply = respond(view, message, Client(client, 40_000), transport, NOW_S, draw, road)
         if not isinstance(said, bytes) or reply is None:
             continue
         assert said == reply
@@ -75,7 +76,7 @@ def test_both_roads_write_the_same_record(lane: Lane, view: ServingView, tmp_pat
             assert by.take(sampler)
         fast.unix_ns = UNIX_NS
         lane.sampling.sample_served(fast, served.server, GUARD_BYTES)
-        sample_answered(slow, view, Client(client, 40_000), Transport.UDP, road, reply, UNIX_NS)
+        sample_answered(slow, view, Client(client, 40_000), transport, road, reply, UNIX_NS)
         assert last_record(fast) == last_record(slow), message.hex()
         compared += 1
         steered += road.decision is not None

@@ -89,6 +89,10 @@ class SignedWorld:
             road = Road()
             slow = respond(self.view, datagram, CLIENT, Transport.UDP, ELAPSED_S, draw, road)
         said = self.fast.ask(datagram, CLIENT.address, ELAPSED_S, draw)
+        streamed = self.fast.stream.ask(datagram, CLIENT.address, ELAPSED_S, draw)
+        if streamed != DEFERRED:
+            over_tcp = respond(self.view, datagram, CLIENT, Transport.TCP, ELAPSED_S, draw, Road())
+            assert streamed == over_tcp, f"over TCP, {datagram.hex()}: {streamed!r} and {over_tcp!r}"
         if said == DEFERRED:
             return False
         assert said == slow, f"{datagram.hex()}: {said!r} and {slow!r}"

@@ -11,7 +11,7 @@ from lbdns.answer.reply import ASKED, Answer, Records
 from lbdns.answer.serving_view import ServingView
 from lbdns.config.loading import parse
 from lbdns.dns.codes import FLAG_TC
-from lbdns.fastpath.layout import SIGNED_BY_ROW
+from lbdns.fastpath.layout import DEFERRED, SIGNED_BY_ROW
 from lbdns.fastpath.template_packing import pack_template, plain_template
 from lbdns.fastpath.templates import add_templates
 from tests.answer.lanes import compiled_view
@@ -94,6 +94,25 @@ def test_large_answers(lane: Lane, large: ServingView, name: str, qtype: str, sm
         assert isinstance(said, bytes), "deferred"
         seen.append(bool(int.from_bytes(said[2:4]) & FLAG_TC))
     assert seen == [small, small, wide, wide]
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype", "is_whole"),
+    [("ns1", "A", True), ("sub", "NS", True), ("wide", "A", True), ("mail", "MX", False), ("long", "TXT", False)],
+)
+def test_what_is_larger_than_a_datagram_is_deferred_over_tcp(
+    lane: Lane, large: ServingView, name: str, qtype: str, is_whole: bool
+) -> None:
+    """Whatever size the client says it takes in a datagram: over TCP nothing gives way."""
+    fast = Served(lane, large, is_stream=True)
+    for size in (0, 512, 4096):
+        message = query(f"{name}.example.com.", qtype, edns=size > 0, size=size or 512).wire
+        said = fast.ask(message, CLIENTS[0], 0, 0)
+        if is_whole:
+            assert isinstance(said, bytes)
+            assert not int.from_bytes(said[2:4]) & FLAG_TC
+        else:
+            assert said == DEFERRED
 
 
 def test_a_plain_template_is_what_its_rrset_renders_to() -> None:

@@ -19,7 +19,8 @@ from lbdns.mapped.counter_words import DATAGRAMS
 from lbdns.mapped.counters import open_counters
 from lbdns.processes.responder.datagram_port import RespondOne
 from lbdns.processes.responder.fast_port import FastPort, deferred_sources, load_loop
-from lbdns.processes.responder.tcp_port import REPLIES_SENT_BYTES, REPLIES_WAITING_BYTES, TcpPort
+from lbdns.processes.responder.tcp_connection import REPLIES_SENT_BYTES, REPLIES_WAITING_BYTES
+from lbdns.processes.responder.tcp_port import TcpPort
 from lbdns.processes.responder.turns import SLICE_TURNS, TURN_MESSAGES, NetworkQueues, Rotation, Turns
 from tests.answer.packets import slow_query
 from tests.fastpath.test_loop_bytes import listening

@@ -19,7 +19,8 @@ from lbdns.processes.responder.later_reply import (
     Reply,
     StreamRoom,
 )
-from lbdns.processes.responder.tcp_port import LENGTH_BYTES, UNDER_WAY_MAX, TcpPort
+from lbdns.processes.responder.tcp_connection import LENGTH_BYTES, UNDER_WAY_MAX
+from lbdns.processes.responder.tcp_port import TcpPort
 from tests.fastpath.test_loop_bytes import listening as bound
 
 PATIENCE_S = 10.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from lbdns.dns.keepalive_words import KEEPALIVE_BYTES, KEEPALIVE_TENTHS, TENTHS_A_SECOND
 from lbdns.dns.options.option import ReplyFacts
 
-TCP_IDLE_S: Final = 10.0
-TENTHS_A_SECOND: Final = 10  # the option counts in units of 100 ms
+TCP_IDLE_S: Final = KEEPALIVE_TENTHS / TENTHS_A_SECOND
 
 
 def decode_keepalive(data: bytes) -> bytes | None:
@@ -17,4 +17,4 @@ def decode_keepalive(data: bytes) -> bytes | None:
 
 def encode_keepalive(_: bytes | None, reply: ReplyFacts) -> bytes | None:
     """Return our time-out; over UDP the option is ignored (section 3.3.1)."""
-    return round(TCP_IDLE_S * TENTHS_A_SECOND).to_bytes(2, "big") if reply.is_stream else None
+    return KEEPALIVE_TENTHS.to_bytes(KEEPALIVE_BYTES) if reply.is_stream else None

@@ -71,6 +71,15 @@ def parts_of(fast: int) -> int:
     return fast + 1 if load_loop() else 1
 
 
+def served(
+    view: ServingView, listener: str
+) -> tuple[Mapping[str, memoryview], Mapping[str, memoryview], int, int, int, Mapping[str, memoryview], int]:
+    """Return what a Server serves of a view to who asks at a listener."""
+    known = view.listener_view(listener)
+    generation = view.snapshot.generation
+    return view.columns, view.table.columns, view.region_index, known, generation, view.signature_columns, view.heard
+
+
 def new_seed() -> int:
     """Return what a thread draws from, otherwise than any other."""
     return random.getrandbits(SEED_BITS)
@@ -131,19 +140,9 @@ class RoundsPort:
         self._woken = asyncio.Event()
 
     def _server(self) -> Server:
-        server = Server(*self._served())
+        server = Server(*served(self._view, self._listener))
         server.limit_by(self._rates)
         return server
-
-    def _served(
-        self,
-    ) -> tuple[Mapping[str, memoryview], Mapping[str, memoryview], int, int, int, Mapping[str, memoryview], int]:
-        """Return what a Server serves of the view in force."""
-        view = self._view
-        known = view.listener_view(self._listener)
-        generation = view.snapshot.generation
-        tables = view.columns, view.table.columns
-        return *tables, view.region_index, known, generation, view.signature_columns, view.heard
 
     def _follow_watching(self) -> None:
         """Sample and tap as the view in force says."""
@@ -193,7 +192,7 @@ class RoundsPort:
             idle = self._loop.idle_server()
             if idle is not None:
                 gone, self._before, self._view = self._before, self._view, view
-                idle.load(*self._served())
+                idle.load(*served(view, self._listener))
                 self._follow_watching()
                 self._loop.swap()
                 self._words[GENERATION] = view.snapshot.generation

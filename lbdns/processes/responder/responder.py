@@ -43,6 +43,7 @@ from lbdns.processes.responder.fast_port import (
     parts_of,
     yield_to_fast_path,
 )
+from lbdns.processes.responder.fast_streams import FastStreams
 from lbdns.processes.responder.hand_over import HandOver
 from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.sample_shares import SampleShares
@@ -96,6 +97,7 @@ class Responder:
             connections_max=-(-CONNECTIONS_MAX // duty.count),
             is_proxy=answerer.is_proxy,
             note_header=answerer.note_header,
+            fast=None if loop_class is None else FastStreams(answerer),
         )
         if loop_class is None:
             self._ports = [
@@ -194,6 +196,8 @@ class Responder:
     async def _beat(self) -> None:
         while True:
             self._answerer.beat(self._levels())
+            if self._tcp.fast:
+                self._tcp.fast.follow()
             self._share_out()
             await asyncio.sleep(BEAT_S)
 

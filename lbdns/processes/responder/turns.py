@@ -97,6 +97,11 @@ class Turns:
         self._rotation = Rotation(sources)
         self._is_due = False
 
+    @property
+    def are_due(self) -> bool:
+        """Whether something waits."""
+        return self._is_due
+
     def begin(self) -> None:
         """Note that something waits."""
         if self._is_due:

@@ -36,6 +36,7 @@ from lbdns.dns.name import checked_name_end
 from lbdns.fastpath.counting import count_decision, count_limited
 from lbdns.fastpath.sampled_road import sample_answered
 from lbdns.fastpath.sampling import Sampler, begin_batch, is_due, no_sampler, take
+from lbdns.fastpath.stream_rounds import StreamRounds
 from lbdns.fastpath.tapped_road import tap_answered
 from lbdns.fastpath.tapping import is_tapped
 from lbdns.mapped.counter_words import (
@@ -109,10 +110,15 @@ class ViewAnswerer:
         """Show that the thread of the slow path has its turns, and how much waits for it (mapped/level_words.py)."""
         for word, level in levels.items():
             self._counters.words[word] = level
-        self._show_life()
+        self.show_life()
 
-    def _show_life(self) -> None:
+    def show_life(self) -> None:
         self._counters.words[BEAT_NS] = time.monotonic_ns()
+
+    def stream_rounds(self, incoming: memoryview, outgoing: memoryview) -> StreamRounds:
+        """Return the fast path over TCP, whose replies are counted, sampled and tapped with those given here."""
+        seed = random.getrandbits(DRAW_BITS)
+        return StreamRounds(self._counters, self._sampler, self._tap, seed, incoming, outgoing, time.time_ns)
 
     def udp_batch(self, listener: str = "") -> RespondOne:
         """Return the function that answers the next batch of datagrams that came to a listener, `IP:PORT`."""
@@ -127,7 +133,7 @@ class ViewAnswerer:
         now_s, unix_s = int(time.monotonic()), int(time.time())
         draw = random.getrandbits
         signatures = self._signatures if view.signatures is not None else None
-        self._begin_watching(view, listener)
+        self.begin_watching(view, listener)
 
         def respond_one(message: bytes, address: bytes, port: int) -> Reply:
             client = Client(address, port)
@@ -239,7 +245,7 @@ class ViewAnswerer:
                 tap_answered(self._tap, view, client, transport, road, asked.message, reply, time.time_ns())
         except Exception:  # who watches costs no answer
             self._fault(asked.message)
-        self._show_life()  # a turn that has much to answer is no silence
+        self.show_life()  # a turn that has much to answer is no silence
 
     def _count(self, asked: _Asked, road: Road, reply: bytes | None, begun: int | None) -> None:
         """Count a reply as the fast path counts its own; what the fast path deferred it has counted as a datagram."""
@@ -261,7 +267,7 @@ class ViewAnswerer:
         if road.decision is not None:
             count_decision(self._counters, asked.view.steering, road.decision)
 
-    def _begin_watching(self, view: ServingView, listener: str) -> None:
+    def begin_watching(self, view: ServingView, listener: str) -> None:
         """Sample and tap as the view says, from a listener."""
         if view is not self._watched_view:
             self._watched_view = view

@@ -26,6 +26,7 @@ from lbdns.mapped.counter_words import (
     TYPE_OTHER,
     TYPES_FIRST,
 )
+from lbdns.mapped.stream_words import STREAM_REPLIES
 from lbdns.snapshot.slots import Slots
 from lbdns.telemetry.history.history_words import PATH, RCODE, SOURCE, TRANSPORT, TYPE, HistoryKind
 from lbdns.telemetry.history.name_book import Name
@@ -81,7 +82,7 @@ def server_counts(delta: Words, fast: Words) -> Iterator[tuple[Name, int]]:
     yield (TRANSPORT, "udp"), int(delta[DATAGRAMS])
     yield (TRANSPORT, "tcp"), int(delta[TCP_MESSAGES])
     replies = delta[RCODES_FIRST : RCODES_FIRST + RCODE_COUNT]
-    of_fast = int(fast[RCODES_FIRST : RCODES_FIRST + RCODE_COUNT].sum())
+    of_fast = int(fast[RCODES_FIRST : RCODES_FIRST + RCODE_COUNT].sum()) + int(delta[STREAM_REPLIES])
     yield (PATH, "fast"), of_fast
     yield (PATH, "slow"), max(int(replies.sum()) - of_fast, 0)
     for code in range(RCODE_COUNT):
