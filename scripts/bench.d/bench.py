@@ -32,6 +32,7 @@ import starting
 import transfer
 import updates
 import views
+import workers
 from measure import Generator, Row, Running, build, free_port, trouble, wait_ready
 from peers import ALL, PEERS, Scene, beside
 from questions import KINDS, LOADS, NAMES, write_load, write_size_load
@@ -55,6 +56,7 @@ SPECIAL: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "start": starting.starting,
     "xdp": past_sockets.past_sockets,
     "tcp": kept_streams.tcp,
+    "workers": workers.workers,
     **{f"dnssec-{name}": part for name, part in dnssec.PARTS.items()},
 }
 SPECIAL_LOADS = ("size", *SPECIAL)
