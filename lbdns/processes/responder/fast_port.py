@@ -17,7 +17,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lbdns.answer.rate_table import RateTable
@@ -33,6 +33,7 @@ from lbdns.model.socket_address import format_socket_address
 from lbdns.processes.responder.datagram_port import Answerer
 from lbdns.processes.responder.flood_watch import LOOK_S, FloodWatch
 from lbdns.processes.responder.later_reply import LaterReply
+from lbdns.processes.responder.paced_steps import PacedSteps
 from lbdns.processes.responder.ready_thread import ReadyThread
 from lbdns.processes.responder.taps import set_local
 from lbdns.processes.responder.turns import TURN_MESSAGES, Rotation, Turns, TurnSource
@@ -136,8 +137,7 @@ class RoundsPort:
         self._deferred_from, self._taken = words[DEFERRED_COUNT], -self._loop.left
         self._may_wait = False
         self._before: ServingView | None = None  # the idle Server still has it
-        self._following: asyncio.Task[None] | None = None
-        self._woken = asyncio.Event()
+        self._following = PacedSteps(self._take_up_view, PIECE_S, VIEW_POLL_S)
 
     def _server(self) -> Server:
         server = Server(*served(self._view, self._listener))
@@ -157,7 +157,7 @@ class RoundsPort:
 
     def wake(self) -> None:
         """Look for a new generation now."""
-        self._woken.set()
+        self._following.wake()
 
     def start(self, turns: Turns | None = None) -> None:
         """Begin to serve, what was left behind first; called on the event loop. `turns`: those that include this."""
@@ -172,33 +172,27 @@ class RoundsPort:
             log.error(told, ipaddress.ip_address(address), port, datagram[:SHOWN_BYTES].hex())
         self._thread.begin(self._loop.run)
         asyncio.get_running_loop().add_reader(self._loop.event_fd, self._hear)
-        self._following = asyncio.create_task(self._follow_views())
+        self._following.start()
 
-    async def _follow_views(self) -> None:
-        """Load each new view into the Server that is idle, and swap: the thread never waits.
+    def _take_up_view(self) -> Iterator[None]:
+        """Load a new view into the Server that is idle, and swap: the thread never waits.
 
         Pages are had before the swap, as the first query to touch one would wait for it, and given back before the
         mapping goes, both in small pieces: for as long as one takes in the kernel, this core does nothing else.
         """
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), VIEW_POLL_S)
-            self._woken.clear()
-            view = self._views.current()
-            if view is self._view:
-                continue
-            for _ in view.snapshot.fault_in(self._view.snapshot):
-                await asyncio.sleep(PIECE_S)
-            idle = self._loop.idle_server()
-            if idle is not None:
-                gone, self._before, self._view = self._before, self._view, view
-                idle.load(*served(view, self._listener))
-                self._follow_watching()
-                self._loop.swap()
-                self._words[GENERATION] = view.snapshot.generation
-                for _ in gone.snapshot.let_go(view.snapshot) if gone else ():
-                    await asyncio.sleep(PIECE_S)
-                del gone
+        view = self._views.current()
+        if view is self._view:
+            return
+        yield from view.snapshot.fault_in(self._view.snapshot)
+        while (idle := self._loop.idle_server()) is None:  # a batch that began before the last swap still has it
+            yield
+        gone, self._before, self._view = self._before, self._view, view
+        idle.load(*served(view, self._listener))
+        self._follow_watching()
+        self._loop.swap()
+        self._words[GENERATION] = view.snapshot.generation
+        if gone is not None:
+            yield from gone.snapshot.let_go(view.snapshot)
 
     def _hear(self) -> None:
         """Have turns begin: the thread says once that something waits, and no more before all has been taken."""
@@ -236,8 +230,7 @@ class RoundsPort:
 
     async def stop(self) -> None:
         """Answer what has arrived, deferred datagrams too, and end the thread."""
-        if self._following is not None:
-            self._following.cancel()
+        self._following.stop()
         self._loop.stop()
         while self._thread.is_alive():
             await asyncio.sleep(END_POLL_S)
