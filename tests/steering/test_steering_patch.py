@@ -3,7 +3,7 @@ those of names say the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lbdns.answer.reply import Client
 from lbdns.answer.serving_view import ServingView
 from lbdns.dns.zone import RRset
 from lbdns.fastpath.template_memo import TemplateMemo
@@ -23,12 +24,16 @@ from lbdns.model.pool import Endpoint, Pool
 from lbdns.places.geodata import Geodata
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
+from lbdns.snapshot.compile.steering_columns import Steering
+from lbdns.snapshot.compile.steering_patch import GONE_MIN
 from lbdns.snapshot.slots import Slots, SlotsMemo
 from tests.steering.conftest import Toy
+from tests.steering.naive_places import Network, Place
 from tests.steering.said import differing, differing_templates
 from tests.steering.strategies import APEX, OWNERS, POPS, ZONE, draw_configuration, draw_load_balancer
 
 STEPS = 40
+CLIENTS = [Client(bytes((192, 0, 2, 77)), 53)]
 Change = Callable[[Random, Configuration], Configuration]
 
 
@@ -96,6 +101,17 @@ def add_balancer(chance: Random, before: Configuration) -> Configuration:
     return replace(before, load_balancers=(*before.load_balancers, made))
 
 
+def remove_balancer(chance: Random, before: Configuration) -> Configuration:
+    """Take a load balancer away, or disable one."""
+    balancers = list(before.load_balancers)
+    at = chance.randrange(len(balancers))
+    if chance.randrange(2) and len(balancers) > 1:
+        del balancers[at]
+    else:
+        balancers[at] = balancers[at].model_copy(update={"enabled": not balancers[at].enabled})
+    return replace(before, load_balancers=tuple(balancers))
+
+
 def change_record(chance: Random, before: Configuration) -> Configuration:
     """Give the zone another record, which may be an alias."""
     owner = bytes((2, 97 + chance.randrange(26), 97)) + APEX
@@ -115,6 +131,8 @@ CHANGES: tuple[Change, ...] = (
     change_pool,
     add_balancer,
     add_balancer,
+    remove_balancer,
+    remove_balancer,
     change_record,
 )
 
@@ -131,6 +149,17 @@ def made(
     return add_templates(snapshot, ServingView(snapshot, table), templates, kept.names)
 
 
+def clients_of(chance: Random, tree: Mapping[Network, Place]) -> list[Client]:
+    """Return some clients in networks whose places are known, and one elsewhere."""
+    networks = chance.sample([*tree], min(4, len(tree)))
+    return [Client(network[chance.randrange(network.num_addresses)].packed, 53) for network in networks] + CLIENTS
+
+
+def has_moved(steering: Steering) -> bool:
+    """Return whether rows stand elsewhere than a compile that begins anew has them, or more than it has."""
+    return bool(steering.gone) or [*steering.rows] != [*range(len(steering.rows))]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_altered_columns_are_those_that_are_compiled_anew(seed: int, toys: list[Toy], tmp_path: Path) -> None:
@@ -138,20 +167,58 @@ def test_altered_columns_are_those_that_are_compiled_anew(seed: int, toys: list[
     configuration = draw_configuration(chance, chance.choice(POPS)[0])
     balancers = tuple(one.without_rules() for one in configuration.load_balancers)
     configuration = replace(configuration, load_balancers=balancers)
-    geodata, slots, slots_memo = chance.choice(toys)[1], Slots(), SlotsMemo()
+    (tree, geodata), slots, slots_memo = chance.choice(toys), Slots(), SlotsMemo()
     kept, templates = CompileMemo(), TemplateMemo()
-    altered = 0
+    altered = moved = 0
     for _ in range(STEPS):
         before = kept.steering
         slots = slots.assign(configuration, slots_memo)
         found = made(configuration, geodata, slots, kept, templates, table)
         wanted = made(configuration, geodata, slots, CompileMemo(), TemplateMemo(), table)
-        assert differing(found, wanted, table) == [] and differing_templates(found, wanted, table) == []
         assert kept.steering is not None
+        clients = clients_of(chance, tree) if has_moved(kept.steering) else ()
+        moved += bool(clients)
+        assert differing(found, wanted, table, clients) == [] and differing_templates(found, wanted, table) == []
         is_other = before is not None and kept.steering is not before
         altered += is_other and before is not None and kept.steering.tries is before.tries
         configuration = chance.choice(CHANGES)(chance, configuration)
-    assert altered > STEPS // 5, "too little was altered to tell anything"
+    assert altered > STEPS // 5 and moved > STEPS // 20, "too little was altered to tell anything"
+
+
+def test_a_load_balancer_less_moves_nothing(toys: list[Toy], tmp_path: Path) -> None:
+    """Its row is free, and the next one's; where many have gone, all is compiled anew."""
+    table = HealthTable.create(tmp_path / "health.bin", 256, 256, layout_id=1)
+    pools = {name: Pool(name=name, origins=(Endpoint(name="e", address="192.0.2.1"),)) for name in "pqr"}
+    names = [f"{letter}.example.com" for letter in "abcd"]
+    balancers = [LoadBalancer(name=name, default_pools=("p", "q"), fallback_pool="r") for name in names]
+    configuration = Configuration(zones=(ZONE,), pools=pools, load_balancers=tuple(balancers))
+    kept, templates, slots, memo = CompileMemo(), TemplateMemo(), Slots(), SlotsMemo()
+
+    def follow(*those: LoadBalancer) -> None:
+        nonlocal configuration, slots
+        configuration = replace(configuration, load_balancers=those)
+        slots = slots.assign(configuration, memo)
+        found = made(configuration, toys[0][1], slots, kept, templates, table)
+        wanted = made(configuration, toys[0][1], slots, CompileMemo(), TemplateMemo(), table)
+        clients = clients_of(Random(1), toys[0][0])
+        assert differing(found, wanted, table, clients) == [] and differing_templates(found, wanted, table) == []
+
+    follow(*balancers)
+    first = kept.steering
+    a, b, c, d = balancers
+    follow(a, c, d)
+    assert first is not None and kept.steering is not None and kept.names is not None
+    assert kept.steering.tries is first.tries and kept.names.step is not None
+    assert ([*kept.steering.rows], kept.steering.free) == ([0, 2, 3], (1,))
+    e = b.model_copy(update={"name": "e.example.com", "fallback_pool": "q"})
+    follow(a, c, d, e)
+    assert ([*kept.steering.rows], kept.steering.free) == ([0, 2, 3, 1], ())
+    follow(b, a, c, d, e)
+    assert [*kept.steering.rows] == [4, 0, 2, 3, 1] and kept.steering.tries is first.tries
+    for _ in range(GONE_MIN):
+        follow(b, a, c, d)
+        follow(b, a, c, d, e)
+    assert kept.steering.tries is not first.tries and kept.steering.gone < GONE_MIN
 
 
 @pytest.mark.parametrize("policy", ["off", "random", "geo"])

@@ -2,7 +2,8 @@
 
 Kept is what rests on unchanged inputs alone, and only as long as each compile asks for it. A snapshot that was compiled
 with a memo says the same as one compiled without: all but its columns of names are the same, byte for byte, and these
-may have rows, and the blob may have texts and record data, in another order.
+may have rows, and the blob may have texts and record data, in another order. Once load balancers have gone, or come
+between others, their rows are in another order as well, and there may be lists that nothing leads to.
 """
 
 from __future__ import annotations

@@ -192,6 +192,7 @@ def _compile_steering(
         {row.name: row.families for row in pools},
         frozenset(row.name for row in pools if row.gives_cname),
         any(one.has_rules for one in basis.balancers),
+        range(len(basis.balancers)),
     )
 
 

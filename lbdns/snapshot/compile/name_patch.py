@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from lbdns.base.memo import are_same
+from lbdns.base.memo import shared_ends
 from lbdns.base.words import BALANCER_TYPES
 from lbdns.dns.codes import TYPE_DNAME, TYPE_NS
 from lbdns.dns.name import WILDCARD_LABEL, is_at_or_below, longest_match, parent
@@ -91,13 +91,10 @@ def _changes(before: NameBasis, now: NameBasis, left: int) -> _Changes | None:
             return None
         left -= len(found)
         owners[index] = {rrset.owner for rrset in found}
-    came: Collection[Placed] = ()
-    went: Collection[Placed] = ()
-    if are_same(before.placed, now.placed[: len(before.placed)]):
-        came = now.placed[len(before.placed) :]
-    else:
-        were, are = frozenset(before.placed), frozenset(now.placed)
-        came, went = are - were, were - are
+    first, last = shared_ends(before.placed, now.placed)
+    were = frozenset(before.placed[first : len(before.placed) - last])
+    are = frozenset(now.placed[first : len(now.placed) - last])
+    came, went = are - were, were - are
     if (came or went) and len(came) + len(went) > left:
         return None
     if any(zone.signed for zone in (*before.zones, *now.zones)):

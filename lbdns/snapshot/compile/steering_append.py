@@ -1,4 +1,4 @@
-"""Rows of load balancers that come behind all others: columns go on where they end, and what stands there stays.
+"""Rows of load balancers that come: columns go on where they end, and what stands there stays; a free row is filled.
 
 A load balancer that is planned like another, over the same first pool, has its lists and tries. Another one has lists
 of its own where it does not tell places apart, those that stand there already where they are equal. All else is
@@ -14,16 +14,18 @@ from typing import Any, Final
 import numpy as np
 
 from lbdns.mapped.blob import encoded_text
+from lbdns.mapped.columns import COLUMNS
 from lbdns.model.balancer import LoadBalancer
 from lbdns.snapshot.compile.balancer_rows import BalancerRow, PlannedRow
 from lbdns.snapshot.compile.place_classes import PlaceColumns
 from lbdns.snapshot.compile.pool_rows import PoolRow
 from lbdns.snapshot.compile.row_numbers import RowNumbers, append_rows
 from lbdns.snapshot.compile.steering_columns import Steering, SteeringBasis
-from lbdns.snapshot.compile.zone_columns import BY_NAME, Placed
 from lbdns.steering.kernel.numbers import NO_RULES, NO_TRIE, SELECT_NEAREST
 from lbdns.steering.policies.plan import Candidates
 
+BALANCER_COLUMNS: Final = tuple(name for name in COLUMNS if name.startswith("lb_"))
+"""Those that have a row for each load balancer."""
 ALIKE_MAX: Final = 256
 """Load balancers over a pool that are looked at for one that is planned alike."""
 Column = Callable[[str], "array[int]"]
@@ -40,20 +42,25 @@ class AppendedRows:
         rows: Callable[[int], BalancerRow | None],
         column: Column,
     ) -> None:
-        """`pools`: as they are now; `rows`: gives that of a load balancer that was there before, by its position."""
+        """`pools`: as they are now; `rows`: gives that of a load balancer that was there before, by its number."""
         self._steering, self._basis, self._pools = steering, basis, pools
         self._rows, self._column = rows, column
         self._index: Mapping[str, int] = {row.name: index for index, row in enumerate(pools)}
         self.texts = bytearray(steering.blob)
-        self.placed: list[Placed] = list(steering.placed)
 
-    def append(self, balancer: LoadBalancer, row: BalancerRow, flags: int, readers: Iterable[int]) -> bool:
-        """Append a load balancer; `flags`: those beside its plan's, `readers`: the positions of those that look at its
-        first pool. False where all is to be compiled anew: what was appended is of no use then."""
+    def append(
+        self, balancer: LoadBalancer, row: BalancerRow, flags: int, readers: Iterable[int], free: list[int]
+    ) -> int | None:
+        """Append a load balancer, or put it into a row that is free, and return its row; None where all is to be
+        compiled anew: what was appended is of no use then.
+
+        `flags`: those beside its plan's; `readers`: the rows of those that look at its first pool; `free`: rows that
+        are free, of which one that is taken is taken out.
+        """
         places = self._alike(row, readers) or self._own(row.planned)
         if places is None:
-            return False
-        planned, number = row.planned, len(self._column("lb_select"))
+            return None
+        planned, number = row.planned, free.pop() if free else len(self._column("lb_select"))
         columns: Any = _Columns(self._column)
         fallback = self._index[planned.fallback_pool]
         numbers = RowNumbers(planned.select, planned.flags, planned.ttl, fallback, planned.policy, places)
@@ -63,8 +70,10 @@ class AppendedRows:
         self._column("lb_rules").append(NO_RULES)
         self._column("lb_text").append(len(self.texts))
         self.texts += encoded_text(balancer.label)
-        self.placed.append((BY_NAME, row.owner, balancer.type, number))
-        return True
+        if number < len(self._column("lb_select")) - 1:
+            for name in BALANCER_COLUMNS:
+                self._column(name)[number] = self._column(name).pop()
+        return number
 
     def _alike(self, row: BalancerRow, readers: Iterable[int]) -> PlaceColumns | None:
         """Return what leads from places to lists of a load balancer that is planned just so."""

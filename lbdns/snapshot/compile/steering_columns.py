@@ -101,7 +101,9 @@ class Steering:
     `columns`: all but NAME_COLUMNS and those of tries. `blob`: what they put into the blob. `placed`: where load
     balancers stand; `balancers`: those of the rows; `families`: those of the pools; `cname_pools`: the pools with an
     endpoint that is answered as a CNAME. `has_rules`: whether any load balancer has rules or pool sets, so that there
-    are rows beside theirs.
+    are rows beside theirs. `rows`: of the load balancers of the basis, by their positions, where there are no views;
+    `free`: rows whose load balancers are no more; `gone`: how many have gone
+    since all was compiled.
     """
 
     basis: SteeringBasis
@@ -113,21 +115,24 @@ class Steering:
     families: Mapping[str, int]
     cname_pools: frozenset[str]
     has_rules: bool
+    rows: Sequence[int]
+    free: tuple[int, ...] = ()
+    gone: int = 0
     _readers: dict[str, list[int]] = field(default_factory=dict)
 
     def readers(self, plans: ByObject[BalancerRow]) -> Mapping[str, Sequence[int]]:
-        """Return which load balancers' plans looked at each pool, by its name; where a plan is not kept, all of them
-        that the load balancer names. Worked out when it is asked for first: a load balancer that takes another's place
-        reads no more."""
+        """Return the rows of the load balancers whose plans looked at each pool, by its name; where a plan is not kept,
+        all that the load balancer names. Worked out when it is asked for first: a load balancer that is altered reads
+        no more, and rows that are free now, or another's, may be among them."""
         if not self._readers:
-            for at, one in enumerate(self.balancers):
+            for at, one in zip(self.rows, self.basis.balancers, strict=True):
                 plan = plans.find(one)
                 for name in one.named_pools() if plan is None else [read for read, _ in plan.reads.pools]:
                     self._readers.setdefault(name, []).append(at)
         return self._readers
 
     def note_reader(self, at: int, plan: BalancerRow) -> None:
-        """Note a load balancer that came behind the others, by its position, where readers are known."""
+        """Note a load balancer that came, by its row, where readers are known."""
         for name, _ in plan.reads.pools if self._readers else ():
             self._readers.setdefault(name, []).append(at)
 

@@ -1,21 +1,22 @@
 """The columns of steering altered where a pool or a load balancer is another, as long as no row moves.
 
 A load balancer's row may get another TTL, other flags and another policy's number; a pool's rows, and its endpoints',
-may say other addresses and weights; load balancers may come behind the others (steering_append.py). What moves rows or
-makes other lists is compiled anew, and so is everything where there are rules: what these come to rests on all that
-they refer to.
+may say other addresses and weights; load balancers may come, their rows behind the others (steering_append.py), or go:
+then their rows are free, nothing leads to them, and those that come next have them. What moves rows or makes other
+lists is compiled anew, and so is everything where there are rules: what these come to rests on all that they refer to.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, compress, count
 from operator import attrgetter, is_not
-from typing import Final
+from typing import Final, TypeVar
 
-from lbdns.mapped.columns import COLUMNS
+from lbdns.base.memo import shared_ends
+from lbdns.mapped.columns import COLUMNS, NONE_32
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
 from lbdns.snapshot.compile.balancer_rows import BalancerRow, balancer_row
@@ -23,15 +24,20 @@ from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.pool_rows import ENDPOINT_PARTS, POOL_PARTS, PoolRow, pool_row
 from lbdns.snapshot.compile.steering_append import AppendedRows
 from lbdns.snapshot.compile.steering_columns import Steering, SteeringBasis
-from lbdns.snapshot.compile.zone_columns import Placed
-from lbdns.snapshot.slots import Slots
+from lbdns.snapshot.compile.zone_columns import BY_NAME
 from lbdns.steering.kernel.numbers import LB_APEX, LB_GIVES_CNAME, SELECT_SET
 from lbdns.steering.policies.context import Context
 
 PATCHED_MAX: Final = 1000
 """Load balancers and pools that are others, beyond which all is compiled anew."""
-APPENDED_MAX: Final = 100
-"""Load balancers that come behind the others, beyond which all is compiled anew."""
+COME_MAX: Final = 100
+"""Load balancers that are new, beyond which all is compiled anew."""
+GONE_SHARE: Final = 8
+GONE_MIN: Final = 16
+"""Load balancers that have gone since all was compiled, beyond which it is again: one in GONE_SHARE of the rows, and
+GONE_MIN in any case. Each may leave lists, places and a text that nothing leads to."""
+Key = TypeVar("Key")
+Kept = TypeVar("Kept")
 _KEYS: Final = attrgetter("keys")
 _TEXTS: Final = ("name", "names", "targets", "hashed", "hashed_as_fallback", "gives_cname")
 """What a pool's row has beyond its own columns: with another, other rows are others."""
@@ -43,15 +49,39 @@ def patched(steering: Steering, basis: SteeringBasis, pools: Mapping[str, Pool],
     What `memo` keeps is brought up to date where they are altered.
     """
     before = steering.basis
-    if not (basis.surrounds_alike(before) and basis.viewed is None):
+    if steering.has_rules or basis.viewed is not None or not basis.surrounds_alike(before):
         return None
-    there = basis.balancers[: len(before.balancers)]
-    balancers, changed_pools = _positions(before.balancers, there), _positions(before.pools, basis.pools)
-    if balancers is None or changed_pools is None or steering.has_rules:
+    gone, come = _gone_and_come(before.balancers, basis.balancers)
+    balancers = _positions(without(before.balancers, gone), without(basis.balancers, come))
+    changed_pools = _positions(before.pools, basis.pools)
+    if balancers is None or changed_pools is None or len(come) > COME_MAX:
         return None
-    if len(basis.balancers) - len(there) > APPENDED_MAX:
+    if steering.gone + len(gone) > max(GONE_MIN, len(steering.balancers) // GONE_SHARE):
         return None
-    return _Patch(steering, basis, pools, memo).apply(balancers, changed_pools)
+    return _Patch(steering, basis, pools, memo, gone, come).apply(balancers, changed_pools)
+
+
+def _gone_and_come(before: Sequence[LoadBalancer], now: Sequence[LoadBalancer]) -> tuple[Sequence[int], Sequence[int]]:
+    """Return the positions of the load balancers that are no more, under their names and types, and of those that were
+    not there before."""
+    first, last = shared_ends(before, now)
+    were = [(one.label, one.type) for one in before[first : len(before) - last]]
+    are = [(one.label, one.type) for one in now[first : len(now) - last]]
+    kept = {*were}.intersection(are)
+    return (
+        [at for at, key in enumerate(were, first) if key not in kept],
+        [at for at, key in enumerate(are, first) if key not in kept],
+    )
+
+
+def without(those: Sequence[Kept], gone: Sequence[int]) -> Sequence[Kept]:
+    """Return a sequence without what stands at some positions, in order."""
+    if not gone:
+        return those
+    left = list(those)
+    for at in reversed(gone):
+        del left[at]
+    return left
 
 
 def _positions(before: Sequence[object], now: Sequence[object]) -> list[int] | None:
@@ -65,19 +95,33 @@ def _positions(before: Sequence[object], now: Sequence[object]) -> list[int] | N
 class _Patch:
     """One change of columns: nothing is altered before all of it is known to be possible."""
 
-    def __init__(self, steering: Steering, basis: SteeringBasis, pools: Mapping[str, Pool], memo: CompileMemo) -> None:
+    def __init__(
+        self,
+        steering: Steering,
+        basis: SteeringBasis,
+        pools: Mapping[str, Pool],
+        memo: CompileMemo,
+        gone: Sequence[int],
+        come: Sequence[int],
+    ) -> None:
+        """`gone`: the positions of load balancers that are no more; `come`: of those that were not there before."""
         self._steering = steering
+        self._gone = gone
+        self._come = come
+        self._kept = without(steering.basis.balancers, gone), without(basis.balancers, come)
+        self._rows = list(without(steering.rows, gone))
+        self._free = [*steering.free, *(steering.rows[at] for at in gone)]
         self._basis = basis
         self._memo = memo
         self._context = Context(basis.site, basis.index.units, pools, memo.parts, lambda: False)
         self._made: dict[str, array[int]] = {}
-        self._texts, self._placed = bytearray(), list[Placed]()
+        self._texts, self._placed = b"", list(without(steering.placed, gone)) if gone or come else steering.placed
         self._pools: Sequence[PoolRow] = ()
 
     def apply(self, balancers: Sequence[int], pools: Sequence[int]) -> Steering | None:
         """Return what comes of load balancers and pools that are others, by their positions."""
         before, basis, memo = self._steering.basis, self._basis, self._memo
-        rows = {at: self._row(before.balancers[at], basis.balancers[at]) for at in balancers}
+        rows = {at: self._row(self._kept[0][at], self._kept[1][at]) for at in balancers}
         known = memo.pools.of_all(before.pools, pool_row)
         self._pools = memo.pools.of_all(basis.pools, pool_row)
         if not all(_is_alike(known[at], self._pools[at]) for at in pools):
@@ -87,47 +131,77 @@ class _Patch:
         for at, row in rows.items():
             if row is not None:
                 self._put_balancer(at, row)
-                memo.balancers.drop(before.balancers[at])
-                memo.keep_row(basis.balancers[at], row)
+                memo.balancers.drop(self._kept[0][at])
+                memo.keep_row(self._kept[1][at], row)
         families = dict(self._steering.families)
         for at in pools:
             self._put_pool(at, self._pools[at])
             families[self._pools[at].name] = self._pools[at].families
         self._put_slots()
-        appended = self._append()
+        self._set_free()
+        of_rows = self._of_rows(balancers)
+        appended = self._append(of_rows)
         if appended is None:
             return None
         made = {name: memoryview(column).toreadonly() for name, column in self._made.items()}
-        columns = {**self._steering.columns, **made}
-        steering = replace(self._steering, basis=basis, columns=columns, balancers=basis.balancers, families=families)
-        if not appended:
-            return steering
-        for at, row in enumerate(appended, len(before.balancers)):
+        steering = replace(
+            self._steering,
+            basis=basis,
+            columns={**self._steering.columns, **made},
+            balancers=of_rows,
+            families=families,
+            placed=self._placed,
+            rows=self._rows,
+            free=tuple(self._free),
+            gone=self._steering.gone + len(self._gone),
+        )
+        for at, row in zip(self._come, appended, strict=True):
             memo.keep_row(basis.balancers[at], row)
-            steering.note_reader(at, row)
-        return replace(steering, blob=memoryview(bytes(self._texts)), placed=self._placed)
+            steering.note_reader(self._rows[at], row)
+        return replace(steering, blob=memoryview(self._texts)) if appended else steering
 
-    def _append(self) -> list[BalancerRow] | None:
-        """Append the load balancers that come behind the others, and return their rows; None where that cannot be."""
-        memo, basis, before = self._memo, self._basis, self._steering.basis
-        first = len(before.balancers)
-        if first == len(basis.balancers):
+    def _set_free(self) -> None:
+        """Have the rows of load balancers that are no more say nothing."""
+        for at in self._gone:
+            row = self._steering.rows[at]
+            self._memo.balancers.drop(self._steering.basis.balancers[at])
+            self._column("lb_slot")[row] = NONE_32
+            self._column("lb_text")[row] = 0
+
+    def _of_rows(self, changed: Sequence[int]) -> list[LoadBalancer]:
+        """Return the load balancer of each row; of a free one, that which it was of. `changed`: where those are others
+        that stay."""
+        found = list(self._steering.balancers)
+        for at in changed:
+            found[self._rows[at]] = self._kept[1][at]
+        return found
+
+    def _append(self, of_rows: list[LoadBalancer]) -> list[BalancerRow] | None:
+        """Give rows to the load balancers that come, in `of_rows` too, and return them; None where that cannot be."""
+        memo, there = self._memo, self._steering.balancers
+        if not self._come:
             return []
-        if not first:
+        if not self._rows:
             return None
         readers = self._steering.readers(memo.balancers)
-        kept = basis.balancers[:first]
-        rows = AppendedRows(self._steering, basis, self._pools, lambda at: memo.balancers.find(kept[at]), self._column)
+        rows = AppendedRows(
+            self._steering, self._basis, self._pools, lambda row: memo.balancers.find(there[row]), self._column
+        )
         made = []
-        for balancer in basis.balancers[first:]:
+        for at in self._come:
+            balancer = self._basis.balancers[at]
             row = balancer_row(balancer, self._context)
             if balancer.has_rules or row.planned.select == SELECT_SET:
                 return None
-            alike = (at for name, _ in row.reads.pools[:1] for at in readers.get(name, ()) if at < first)
-            if not rows.append(balancer, row, self._flags(balancer, row.owner), alike):
+            alike = (at for name, _ in row.reads.pools[:1] for at in readers.get(name, ()) if at < len(there))
+            number = rows.append(balancer, row, self._flags(balancer, row.owner), alike, self._free)
+            if number is None:
                 return None
+            self._rows.insert(at, number)
+            of_rows[number : number + 1] = [balancer]
+            self._placed.insert(at, (BY_NAME, row.owner, balancer.type, number))
             made.append(row)
-        self._texts, self._placed = rows.texts, rows.placed
+        self._texts = bytes(rows.texts)
         return made
 
     def _row(self, before: LoadBalancer, now: LoadBalancer) -> BalancerRow | None:
@@ -153,15 +227,16 @@ class _Patch:
         if not pools:
             return True
         readers = self._steering.readers(self._memo.balancers)
-        read = {at for pool in pools for at in readers.get(self._basis.pools[pool].name, ())}
-        plans = (self._memo.balancers.find(self._basis.balancers[at]) for at in read.difference(planned))
+        read = {row for pool in pools for row in readers.get(self._basis.pools[pool].name, ())}
+        read.difference_update([self._rows[at] for at in planned], self._free)
+        plans = (self._memo.balancers.find(self._steering.balancers[row]) for row in read)
         return all(plan is not None and plan.reads.hold(self._context) for plan in plans)
 
     def _put_balancer(self, at: int, row: BalancerRow) -> None:
         planned = row.planned
-        flags = planned.flags | self._flags(self._basis.balancers[at], row.owner)
+        flags = planned.flags | self._flags(self._kept[1][at], row.owner)
         for name, value in (("lb_flags", flags), ("lb_ttl", planned.ttl), ("lb_policy", planned.policy)):
-            self._column(name)[at] = value
+            self._column(name)[self._rows[at]] = value
 
     def _flags(self, balancer: LoadBalancer, owner: bytes) -> int:
         """Return the flags of a load balancer that are not its plan's."""
@@ -189,9 +264,9 @@ class _Patch:
             self._put_all("pool_slot", map(slots.pool.__getitem__, [one.name for one in pools]))
         if slots.endpoint is not before.endpoint or slots.pool is not before.pool:
             self._put_all("endpoint_slot", map(slots.endpoint.__getitem__, keys))
-        there = self._basis.balancers[: len(self._steering.balancers)]
-        if slots.load_balancer is not before.load_balancer:
-            self._put_all("lb_slot", map(_slot_of(slots), there))
+        if _are_others(before.load_balancer, slots.load_balancer):
+            for row, one in zip(self._rows, self._kept[1], strict=True):
+                self._column("lb_slot")[row] = slots.load_balancer[one.label, one.type]
 
     def _put_all(self, name: str, values: Iterable[int]) -> None:
         self._made[name] = array(COLUMNS[name], values)
@@ -211,5 +286,6 @@ def _is_alike(known: PoolRow, made: PoolRow) -> bool:
     return all(getattr(known, field) == getattr(made, field) for field in _TEXTS)
 
 
-def _slot_of(slots: Slots) -> Callable[[LoadBalancer], int]:
-    return lambda one: slots.load_balancer[one.label, one.type]
+def _are_others(before: Mapping[Key, int], now: Mapping[Key, int]) -> bool:
+    """Whether any key that is in both has another slot now."""
+    return before is not now and any(key in before and key in now for key, _ in before.items() ^ now.items())
