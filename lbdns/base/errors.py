@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 _NUMBERS: Final = re.compile(r"([0-9]+)", re.ASCII)
 _PLACE: Final = attrgetter("file", "line")
@@ -62,9 +62,18 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     for _, found in groupby(sorted(problems, key=_PLACE), key=_PLACE):
         of_line = list(found)
         if len(of_line) > 1:
-            of_line.sort(key=lambda one: (_by_numbers(one.path), _by_numbers(one.message), one.severity))
+            of_line.sort(key=_on_line)
         ordered += of_line
     return ordered
+
+
+def place_in_order(problem: Problem) -> tuple[Any, ...]:
+    """Return what `in_order` puts problems in order by."""
+    return *_PLACE(problem), *_on_line(problem)
+
+
+def _on_line(problem: Problem) -> tuple[Any, ...]:
+    return _by_numbers(problem.path), _by_numbers(problem.message), problem.severity
 
 
 def _by_numbers(text: str) -> list[tuple[int, str]]:

@@ -11,13 +11,13 @@ from lbdns.base.wording import printable
 
 def errors_and_warnings(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     """Return the errors and the warnings, each once, by file and line."""
-    found = {(problem, problem.at): problem for problem in map(_on_one_line, problems)}
+    found = {(problem, problem.at): problem for problem in map(on_one_line, problems)}
     unique = in_order(found.values())
     errors = tuple(problem for problem in unique if problem.severity == "error")
     return errors, tuple(problem for problem in unique if problem.severity == "warning")
 
 
-def _on_one_line(problem: Problem) -> Problem:
+def on_one_line(problem: Problem) -> Problem:
     """Return a problem whose text, which quotes the file's, cannot break the line or play tricks on a terminal."""
     if problem.path.isprintable() and problem.message.isprintable():
         return problem

@@ -34,7 +34,7 @@ from lbdns.publish.canary import CanaryMemo, try_canaries
 from lbdns.publish.first_rows import begin_rows
 from lbdns.publish.monitor_targets import TargetsMemo, write_targets
 from lbdns.publish.signature_files import SIGNATURE_ROOM, SignatureFiles, SignatureRoom, signature_room
-from lbdns.publish.slots_document import decode_slots, encode_slots
+from lbdns.publish.slots_document import SlotsText, decode_slots
 from lbdns.publish.transfer_stage import TransferSettling, TransferStage
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
@@ -85,7 +85,7 @@ class Publisher:
         self._control = control
         self._run = run
         self._slots = Slots()
-        self._saved = (Slots(), encode_slots(Slots()))
+        self._slots_text = SlotsText()
         self._table: HealthTable | None = None
         self._orders = orders
         self._signing = signing
@@ -212,7 +212,7 @@ class Publisher:
             self._tried = (configuration, places, table)
             targets = self._run.targets(generation)
             write_targets(configuration, slots, generation, table.path, targets, self._targets_memo)
-            self._save_slots(slots, self._run.slots(generation))
+            self._run.slots(generation).write_text(self._slots_text.encode(slots))
             if self._settling is not None:
                 self._settling.keep()
         except (LbdnsError, OSError) as error:
@@ -240,11 +240,6 @@ class Publisher:
             compiled.write_tries(path)
             self._tries = (nodes, path)
         return self._tries[1]
-
-    def _save_slots(self, slots: Slots, path: Path) -> None:
-        if slots != self._saved[0]:
-            self._saved = (slots, encode_slots(slots))
-        path.write_text(self._saved[1])
 
     def publish(self, prepared: Published) -> None:
         """Put a prepared generation in force: the next batch of every worker is answered from it."""

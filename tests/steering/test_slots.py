@@ -13,7 +13,7 @@ from lbdns.base.probe_types import NOT_CHECKED
 from lbdns.config.loading import parse
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
-from lbdns.publish.slots_document import decode_slots, encode_slots
+from lbdns.publish.slots_document import SlotsText, decode_slots, encode_slots
 from lbdns.snapshot.checked import Checking
 from lbdns.snapshot.slots import QUARANTINE, Slots, SlotsMemo, rule_keys
 from tests.processes.load import ZONE
@@ -153,9 +153,12 @@ def test_with_a_memo_slots_are_the_same_as_without() -> None:
         first,
     ]
     memo, with_memo, without = SlotsMemo(), Slots(), Slots()
+    text = SlotsText()
     for step in steps:
         with_memo, without = with_memo.assign(step, memo), without.assign(step)
         assert with_memo == without
+        assert text.encode(with_memo) == encode_slots(with_memo)
+        assert decode_slots(text.encode(with_memo)) == without
         assert with_memo.endpoint_origin == without.endpoint_origin
         assert with_memo.pool_origin == without.pool_origin
 

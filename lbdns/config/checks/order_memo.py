@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from operator import attrgetter
+from typing import Final
 
-from lbdns.base.errors import Problem
+from lbdns.base.errors import Problem, place_in_order
 from lbdns.base.memo import shared_ends
-from lbdns.config.problem_order import errors_and_warnings
+from lbdns.config.problem_order import errors_and_warnings, on_one_line
 
 Told = tuple[tuple[Problem, ...], tuple[Problem, ...]]
 """Errors and warnings."""
+SPLICED_MAX: Final = 16
+"""Warnings that came or went, beyond which all are put in order anew."""
+_PATH: Final = attrgetter("path")
 
 
 class OrderMemo:
@@ -22,18 +28,39 @@ class OrderMemo:
 
     def errors_and_warnings(self, problems: Sequence[Problem]) -> Told:
         """Return the errors and the warnings, each once, by file and line."""
-        if not self._are_known(problems):
-            self._told = errors_and_warnings(problems)
+        first, last = shared_ends(problems, self._found)
+        came, went = problems[first : len(problems) - last], self._found[first : len(self._found) - last]
+        if len(came) != len(went) or not all(map(_is_same, came, went)):
+            self._told = self._spliced(problems, came, went) or errors_and_warnings(problems)
         self._found = tuple(problems)
         return self._told
 
-    def _are_known(self, problems: Sequence[Problem]) -> bool:
-        """Whether they are those of the last time, in the order in which they were found."""
-        if len(problems) != len(self._found):
-            return False
-        first, last = shared_ends(problems, self._found)
-        others = slice(first, len(problems) - last)
-        return all(map(_is_same, problems[others], self._found[others]))
+    def _spliced(self, problems: Sequence[Problem], came: Sequence[Problem], went: Sequence[Problem]) -> Told | None:
+        """Return what was told with few warnings that came or went put in or taken out; None where it does not follow
+        from those alone: one is told twice, or stands where another one does."""
+        errors, told = self._told
+        if errors or len(came) + len(went) > SPLICED_MAX:
+            return None
+        warnings = list(told)
+        paths = {one.path for one in (*came, *went)}
+        if sum(map(paths.__contains__, map(_PATH, problems))) > len(came):
+            return None  # what else there is about the same objects may be the same
+        for one in went:
+            at = bisect_left(warnings, place_in_order(one), key=place_in_order)
+            if _has_its_like(warnings, at) or not (at < len(warnings) and _is_same(warnings[at], one)):
+                return None
+            del warnings[at]
+        for one in came:
+            at = bisect_left(warnings, place_in_order(one), key=place_in_order)
+            warnings.insert(at, one)
+            if one.severity == "error" or on_one_line(one) is not one or _has_its_like(warnings, at):
+                return None
+        return errors, tuple(warnings)
+
+
+def _has_its_like(warnings: Sequence[Problem], at: int) -> bool:
+    """Whether the warning behind one of some in order stands where that does."""
+    return at + 1 < len(warnings) and place_in_order(warnings[at]) == place_in_order(warnings[at + 1])
 
 
 def _is_same(one: Problem, other: Problem) -> bool:

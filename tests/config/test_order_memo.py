@@ -1,0 +1,49 @@
+"""Problems that are put in order with those of before at hand are in the order in which all are put anew."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from lbdns.base.errors import Problem
+from lbdns.config.checks.order_memo import OrderMemo
+from lbdns.config.problem_order import errors_and_warnings
+
+
+def draw(chance: Random) -> Problem:
+    """Return one of few problems: some are equal, or stand in one place, or break lines."""
+    path = f"load_balancers.w{chance.choice((1, 2, 3, 10, 20))}.example.com"
+    message = chance.choice(("is hidden", "is hidden", "does not act", "does\nnot act"))
+    severity, at = chance.choice(("warning",) * 9 + ("error",)), (("a",), ("b",))[chance.randrange(2)]
+    return Problem("store", chance.randrange(2), path, message, severity, at)
+
+
+def change(chance: Random, before: list[Problem]) -> list[Problem]:
+    found = list(before)
+    for _ in range(chance.randrange(3)):
+        at = chance.randrange(len(found) + 1)
+        if chance.random() < 0.55:
+            found.insert(at, draw(chance))
+        elif found:
+            del found[at % len(found)]
+    return [one for one in found if one.severity == "warning"] if chance.random() < 0.3 else found
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_problems_are_in_the_order_in_which_all_are_put_anew(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    anew = 0
+
+    def counted(problems: list[Problem]) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+        nonlocal anew
+        anew += 1
+        return errors_and_warnings(problems)
+
+    monkeypatch.setattr("lbdns.config.checks.order_memo.errors_and_warnings", counted)
+    chance, memo, problems = Random(seed), OrderMemo(), list[Problem]()
+    for _ in range(120):
+        problems = change(chance, problems)
+        told, wanted = memo.errors_and_warnings(problems), errors_and_warnings(problems)
+        assert told == wanted
+        assert [[one.at for one in part] for part in told] == [[one.at for one in part] for part in wanted]
+    assert anew < 110, "too few were put where they belong alone"
