@@ -15,8 +15,11 @@ def draw(chance: Random) -> Problem:
     """Return one of few problems: some are equal, or stand in one place, or break lines."""
     path = f"load_balancers.w{chance.choice((1, 2, 3, 10, 20))}.example.com"
     message = chance.choice(("is hidden", "is hidden", "does not act", "does\nnot act"))
-    severity, at = chance.choice(("warning",) * 9 + ("error",)), (("a",), ("b",))[chance.randrange(2)]
-    return Problem("store", chance.randrange(2), path, message, severity, at)
+    at = (("a",), ("b",))[chance.randrange(2)]
+    line = chance.randrange(2)
+    if chance.randrange(10):
+        return Problem("store", line, path, message, "warning", at)
+    return Problem("store", line, path, message, "error", at)
 
 
 def change(chance: Random, before: list[Problem]) -> list[Problem]:
