@@ -13,6 +13,8 @@ from typing import Final
 
 STEP: Final = 8192
 """Items between two reports: often enough to be seen moving, seldom enough to cost nothing."""
+LAST_STAGE: Final = "rendering answers"
+"""The last stage of what is published."""
 
 Watcher = Callable[[str, int, int], None]
 """Hears (stage, items done, items in all); the stage's name is for people."""

@@ -35,7 +35,7 @@ from lbdns.answer.reply import ASKED, Answer, Records, Transport
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.sign import sign
 from lbdns.base.errors import LbdnsError
-from lbdns.base.progress import STEP, report
+from lbdns.base.progress import LAST_STAGE, STEP, report
 from lbdns.dns.codes import (
     TYPE_A,
     TYPE_AAAA,
@@ -70,8 +70,6 @@ ALIASES_MAX = 100_000  # that lead on in zones here: each takes 0.1 ms and 200 b
 PLAIN_TYPES = frozenset({TYPE_A, TYPE_AAAA, TYPE_TXT})
 """The commonest types of which an answer is the RRset and nothing else: no name in their data, nothing goes along."""
 PRIVATE_TYPE = 65280  # RFC 6895: private use, so no zone has records of it that mean anything
-LAST_STAGE = "rendering answers"
-"""What is reported as the last stage of a load (base/progress.py)."""
 TEMPLATE_COLUMNS = (
     "rrset_template",
     "name_template",

@@ -21,12 +21,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--control-file", type=Path, required=True, help="which generation is in force")
     parser.add_argument("--state-dir", type=Path, help="where the record, forced states and round-trip times are kept")
     parser.add_argument("--orphan-ok", action="store_true", help="go on when the parent process dies")
+    parser.add_argument("--parent", type=int, help="the process that began this one")
     parser.add_argument("--wake-fd", type=int, help="an eventfd that says that the control file has news")
     parser.add_argument("--log", choices=["text", "json"], default="text")
     given = parser.parse_args(arguments)
     start_log("monitor", given.log)
     log_uncaught()
-    options = Options(given.run_dir, given.control_file, given.state_dir, given.orphan_ok, given.wake_fd)
+    options = Options(given.run_dir, given.control_file, given.state_dir, given.orphan_ok, given.wake_fd, given.parent)
     try:
         asyncio.run(_run(options))
     except LbdnsError as error:

@@ -19,16 +19,17 @@ log = logging.getLogger("lbdns.monitor")
 class Tenure:
     """The time in charge of this process, and how it waits meanwhile; for the loop's thread."""
 
-    def __init__(self, control_file: Path, orphan_ok: bool, wake_fd: int | None) -> None:
+    def __init__(self, control_file: Path, orphan_ok: bool, wake_fd: int | None, parent_pid: int | None = None) -> None:
         """Belong to the server of `control_file`; LbdnsError where that cannot be mapped.
 
         `orphan_ok`: go on when the parent process dies. `wake_fd`: an eventfd that is written when the control file has
-        news; without one only time tells.
+        news; without one only time tells. `parent_pid`: who began this process, which may have ended since; None: its
+        parent now.
         """
         self.control = Control.attach(control_file, writable=True)
         self._control_file = control_file
         self._inode = os.stat(control_file).st_ino
-        self._parent = os.getppid()
+        self._parent = os.getppid() if parent_pid is None else parent_pid
         self._orphan_ok = orphan_ok
         self._wake_fd = wake_fd
         self._is_stopping = False
@@ -58,7 +59,7 @@ class Tenure:
         if self.control.monitor_pid != os.getpid():
             log.info("another monitor worker (pid %d) has taken over", self.control.monitor_pid)
             return True
-        is_left = os.getppid() != self._parent
+        is_left = self._is_left()
         if is_left and not self._orphan_ok:
             log.info("the supervisor is gone")
             return True
@@ -67,6 +68,13 @@ class Tenure:
             log.info("the server that this worker belonged to is gone")
             return True
         return False
+
+    def is_in_vain(self) -> bool:
+        """Whether the supervisor is gone before it published anything: nobody serves what would be probed."""
+        return self.control.generation == 0 and self._is_left()
+
+    def _is_left(self) -> bool:
+        return os.getppid() != self._parent
 
     def _is_another_server(self) -> bool:
         """Whether the control file is another's. Where it was removed and nobody has made another, responders that are

@@ -16,13 +16,14 @@ from lbdns.monitor.worker import TICK_S, MonitorWorker
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line says. `state_dir`: where the record and figures are kept; None keeps nothing. `wake_fd`: an
-    eventfd that is written when the control file has news."""
+    eventfd that is written when the control file has news. `parent_pid`: who began the process, where that is said."""
 
     run_dir: Path
     control_file: Path
     state_dir: Path | None = None
     orphan_ok: bool = False
     wake_fd: int | None = None
+    parent_pid: int | None = None
 
 
 class WaitingWorker:
@@ -31,7 +32,7 @@ class WaitingWorker:
     def __init__(self, options: Options) -> None:
         """Describe the worker; `run` does the rest."""
         self._state_dir = options.state_dir
-        self._tenure = Tenure(options.control_file, options.orphan_ok, options.wake_fd)
+        self._tenure = Tenure(options.control_file, options.orphan_ok, options.wake_fd, options.parent_pid)
         self._generations = Generations(self._tenure.control, options.run_dir)
 
     def stop(self) -> None:
@@ -47,7 +48,7 @@ class WaitingWorker:
     async def wait(self) -> MonitorWorker | None:
         """Return a worker that has adopted the first generation; None where the tenure is over before there is one."""
         self._tenure.begin()
-        while not self._tenure.is_over():
+        while not (self._tenure.is_over() or self._tenure.is_in_vain()):
             first = self._generations.next()
             if first is not None:
                 return MonitorWorker(self._tenure, self._generations, first, self._state_dir)

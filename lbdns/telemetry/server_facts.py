@@ -10,26 +10,12 @@ from lbdns.base.errors import ConfigError, LbdnsError
 from lbdns.dnssec.signing_facts import NOTHING_SIGNED, SigningFacts
 from lbdns.model.store_facts import StoreFacts
 from lbdns.publish.publisher import Published
+from lbdns.telemetry.child_facts import ChildFacts
 from lbdns.telemetry.tally import Sample
 from lbdns.transfer.zone_transfer_status import ZoneTransferStatus
 
 if TYPE_CHECKING:
     from lbdns.model.fleet_report import FleetReport
-
-
-class ChildFacts(NamedTuple):
-    """One kind of child processes: its word, how many there are to be, how often one died and was started again, how
-    many of those had hung and were killed, how many are alive, and what one is called; how long ago each gave a sign of
-    life, None where it has not yet, and whether a spare waits."""
-
-    kind: str
-    process_count: int
-    restarts: int
-    hangs: int
-    alive: int
-    words: str
-    beat_ages_s: tuple[float | None, ...] = ()
-    is_spared: bool = False
 
 
 class Waiting(NamedTuple):

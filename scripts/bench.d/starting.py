@@ -95,8 +95,10 @@ def _start(bench: Bench, build: Build, starts: Starts) -> None:
         starts.first_s.append(time.monotonic() - began_s)
         starts.cpu_first_s.append(sum(_cpu_s(pid) for pid in _tree(server.pid)))
         time.sleep(SETTLED_S)
+        roles: set[str] = set()
         for pid in _tree(server.pid):
-            kept = starts.processes.setdefault(_role(pid, server.pid), Process())
+            roles.add(role := _role(pid, server.pid, roles))
+            kept = starts.processes.setdefault(role, Process())
             kept.cpu_s.append(_cpu_s(pid))
             memory = _memory_mb(pid)
             kept.pss_mb.append(memory["Pss"])
@@ -149,13 +151,15 @@ def _memory_mb(pid: int) -> dict[str, float]:
     return {line.partition(":")[0]: int(line.split()[1]) * 1024 / 1e6 for line in lines}
 
 
-def _role(pid: int, first: int) -> str:
-    """Return what a process is."""
+def _role(pid: int, first: int, others: set[str]) -> str:
+    """Return what a process is, where those that began before it are `others`: the first responder may have been made
+    of a process that waited."""
     if pid == first:
         return "supervisor"
     words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
     module = words[words.index("-m") + 1].rpartition(".")[2]
-    return "spare responder" if module == "responder" and "--listen" not in words else module.replace("_", " ")
+    is_spare = module == "responder" in others and "--listen" not in words
+    return "spare responder" if is_spare else module.replace("_", " ")
 
 
 def _report(bench: Bench, starts: dict[str, Starts]) -> dict[str, Any]:

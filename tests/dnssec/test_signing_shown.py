@@ -15,7 +15,8 @@ from lbdns.dnssec.zone_status import KeyRole, SigningState, ZoneStatus
 from lbdns.mapped.snapshot_file import RENEWAL
 from lbdns.model.settings import Settings
 from lbdns.telemetry import metrics, standing
-from lbdns.telemetry.server_facts import ChildFacts, ServerFacts
+from lbdns.telemetry.child_facts import ChildFacts
+from lbdns.telemetry.server_facts import ServerFacts
 from tests.dnssec.played_signer import key
 
 WEEK_S = 7 * 86400

@@ -14,6 +14,7 @@ from lbdns.mapped.counters import open_counters
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.sockets import ListenerSet
 from lbdns.processes.supervisor.responders import ADOPTION_S, POLL_S, Responders
+from lbdns.processes.supervisor.spare_responder import SpareResponder
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def waited(run: RunDirectory, monkeypatch: pytest.MonkeyPatch, after: int) -> tu
             words[GENERATION] = 7
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    one = Responders(Path(), run)
+    one = Responders(Path(), run, SpareResponder(Path()))
     one.sets = [ListenerSet((), queues=(0,))]  # of one thread, which is all that is looked at
     return asyncio.run(one.adopted(7)), pauses
 

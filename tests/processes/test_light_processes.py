@@ -1,4 +1,5 @@
-"""What each process loads: those that answer, probe and count have no use for what checks and serves management."""
+"""What each process loads: those that answer, probe and count have no use for what checks and serves management; the
+supervisor loads what the first answer needs, and until others were begun what names their state."""
 
 from __future__ import annotations
 
@@ -17,6 +18,11 @@ LIGHT = {
     "lbdns.telemetry.dnstap.dnstap_worker": MANAGEMENT | LIBRARIES | {"numpy", "asyncio"},
     "lbdns.transfer.inward.transfer_worker": MANAGEMENT | LIBRARIES | {"numpy"},
     "lbdns.monitor.waiting_worker": MANAGEMENT - {"pydantic", "pydantic_core"} | {"dns", "httpx", "aiohttp", "numpy"},
+    "lbdns.processes.supervisor.server_life": MANAGEMENT - {"pydantic", "pydantic_core", "yaml", "click"}
+    | LIBRARIES - {"email"}
+    | {"numpy"},
+    "lbdns.processes.supervisor.supervisor": MANAGEMENT - {"pydantic", "pydantic_core", "yaml"}
+    | {"prometheus_client", "watchfiles", "anyio", "httpx"},
     "lbdns.dnssec.signer.signer_worker": MANAGEMENT | LIBRARIES - {"cryptography"},
 }
 

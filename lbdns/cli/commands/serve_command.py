@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -69,8 +70,8 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
     refuse_new_privileges()  # before there are threads
     from lbdns.base.garbage import still_until_quiet
     from lbdns.base.log import log_uncaught, start_log
+    from lbdns.base.progress import LAST_STAGE
     from lbdns.cli.frame.bar import bar
-    from lbdns.fastpath.template_rows import LAST_STAGE
     from lbdns.processes.supervisor.server_life import serve as serve_source
 
     overrides: dict[str, Any] = {"listen": listen} if listen else {}
@@ -97,11 +98,13 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
 
 
 def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[ConfigurationSource, Companion]:
-    from lbdns.config.loading import load, load_settings
     from lbdns.config.readable_settings import readable_settings
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 
     keys, state = _Keys(), overrides.get("state")
+
+    def read(files: FilesRead, tolerates: Tolerates) -> Loaded:
+        return _under(_loading().load(directory, files, tolerates=tolerates, state=state), override)
 
     def override(settings: Settings) -> Settings:
         return _overridden(settings, overrides)
@@ -141,14 +144,14 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
                     yield
 
     source = ConfigurationSource(
-        load=lambda files, tolerates: _under(load(directory, files, tolerates=tolerates, state=state), override),
+        load=read,
         directory=directory,
         place=files_place(directory),
         settings=lambda: override(readable_settings(directory)),
         override=override,
-        load_texts=lambda texts: _under(load(texts, base=directory, state=state), override),
+        load_texts=lambda texts: _under(_loading().load(texts, base=directory, state=state), override),
         check=lambda settings: _check_api(settings, keys),
-        check_settings=lambda: load_settings(directory),
+        check_settings=lambda: _loading().load_settings(directory),
         read_as_root=keys.read,
     )
     return source, companion
@@ -232,6 +235,13 @@ def _from_store(
         read_as_root=keys.read,
     )
     return source, companion
+
+
+def _loading() -> ModuleType:
+    """Return what reads configurations: settings alone, as far as they can be read, are read without it."""
+    from lbdns.config import loading
+
+    return loading
 
 
 def _under(loaded: Loaded, override: Callable[[Settings], Settings]) -> Loaded:

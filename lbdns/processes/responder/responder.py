@@ -54,7 +54,7 @@ from lbdns.processes.responder.tls_door import TlsDoor
 from lbdns.processes.responder.turns import Turns
 from lbdns.processes.responder.view_answerer import ViewAnswerer
 from lbdns.processes.responder.view_in_force import Views
-from lbdns.processes.responder.waiting_spare import wait_for_duty
+from lbdns.processes.responder.waiting_spare import WaitingSpare
 from lbdns.processes.responder.xdp_port import FramePort
 from lbdns.processes.sockets import ResponderDuty, listener_set
 
@@ -237,18 +237,16 @@ def main(arguments: list[str] | None = None) -> int:
     threads: list[ReadyThread] = []
     try:
         run = RunDirectory(said.state)
-        views = Views(Control.attach(run.control), run)
+        control = Control.attach(run.control)
         if is_spare:
-            settle()
-            threads = [ReadyThread() for _ in range(said.threads)]
-            if not say_ready(said.ready_fd):
+            called = wait_as_spare(said, control, run)
+            if called is None:
                 return 0
+            views, duty, threads = called
             ready_fd = None
-            duty = wait_for_duty(said.channel_fd, said.wake_fd, said.beat_fd, views)
-            if duty is None:
-                return 0
             start_log(f"responder {duty.index}", said.log)
         else:
+            views = Views(control, run)
             plain, tls = ([text.partition("=")[0] for text in texts] for texts in (said.listen, said.tls))
             texts = [text.partition("=")[2] for text in (*said.listen, *said.tls)]
             held = listener_set(plain, [int(number) for text in texts for number in text.split(",")], tls, said.queue)
@@ -266,6 +264,23 @@ def main(arguments: list[str] | None = None) -> int:
         settle()
     asyncio.run(worker.serve(ready_fd, said.wake_fd))
     return 0
+
+
+def wait_as_spare(
+    said: argparse.Namespace, control: Control, run: RunDirectory
+) -> tuple[Views, ResponderDuty, list[ReadyThread]] | None:
+    """Return what is to be served, and on which sockets, once the supervisor says it, and the threads that waited with
+    this process; None where that is never. Raises LbdnsError where nothing can be served."""
+    spare = WaitingSpare(said.channel_fd, said.wake_fd, said.beat_fd)
+    # At a server's start there is nothing to serve yet.
+    views = Views(control, run) if control.generation else None
+    settle()
+    threads = [ReadyThread() for _ in range(parts_of(said.threads) - 1)]
+    if not say_ready(said.ready_fd) or not spare.first_generation(control):
+        return None
+    views = views or Views(control, run)
+    duty = spare.duty(views)
+    return None if duty is None else (views, duty, threads)
 
 
 def shared_rates(run: RunDirectory) -> RateTable | None:

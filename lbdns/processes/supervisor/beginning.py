@@ -26,7 +26,6 @@ from lbdns.config.files_read import FilesRead
 from lbdns.config.loading import none_tolerated
 from lbdns.config.sound_zones import Tolerates
 from lbdns.dns.name import show_name
-from lbdns.mapped.run_directory import StateLock
 from lbdns.model.configuration import Configuration
 from lbdns.model.view_names import labelled
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
@@ -52,17 +51,6 @@ class Beginning:
     def configuration(self) -> Configuration:
         """The configuration."""
         return self.loaded.configuration
-
-
-def lock_state(state_dir: Path) -> StateLock:
-    """Return the lock of a state directory; raises LbdnsError where another server has it.
-
-    Files can be served without the directory: what cannot be kept is said here, once.
-    """
-    lock = StateLock(state_dir, may_stand_in=True)
-    if lock.problem:
-        log.error("%s; neither changes nor what is served can be kept there for a restart", lock.problem)
-    return lock
 
 
 def read_first(source: ConfigurationSource, files: FilesRead) -> Loaded | LbdnsError:

@@ -91,11 +91,11 @@ class Child:
         """Whether a process of it ever was."""
         return self._was_ready.is_set()
 
-    async def start(self) -> None:
+    async def start(self, ahead: ChildProcess | None = None) -> None:
         """Start it and return when it is ready; raises LbdnsError where it took too long, or ended before it was ready
-        in each of START_ATTEMPTS."""
+        in each of START_ATTEMPTS. `ahead`: its process, where that is there already."""
         self._attempts_left = START_ATTEMPTS if self._says_ready else None
-        keeper = self.begin()
+        keeper = self.begin(ahead)
         if not self._says_ready:
             return
         waiting = asyncio.create_task(self._was_ready.wait())
@@ -107,9 +107,9 @@ class Child:
             await self.stop(grace_s=0)
             raise LbdnsError(f"the {self.name} does not start")
 
-    def begin(self) -> asyncio.Task[None]:
+    def begin(self, ahead: ChildProcess | None = None) -> asyncio.Task[None]:
         """Start it, and wait for nothing; however often it fails, it is tried again. Returns what keeps it."""
-        self._keeper = asyncio.create_task(self._keep())
+        self._keeper = asyncio.create_task(self._keep(ahead))
         return self._keeper
 
     def wake(self) -> None:
@@ -166,11 +166,10 @@ class Child:
                 await self._keeper
         return running is not None and await running.wait() == ENDED_WELL
 
-    async def _keep(self) -> None:
+    async def _keep(self, running: ChildProcess | None) -> None:
         """Run one process after another. Nothing that goes wrong ends this but a start that is given up."""
         loop = asyncio.get_running_loop()
         delay_s = RESTART_FIRST_S
-        running: ChildProcess | None = None
         while not self._stopping:
             started = loop.time()
             how = await self._run_once(running)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from lbdns.config.examined import Loaded
 from lbdns.config.files_read import FilesRead
-from lbdns.config.sound_zones import Tolerates
-from lbdns.model.settings import Settings
+
+if TYPE_CHECKING:
+    from lbdns.config.examined import Loaded
+    from lbdns.config.sound_zones import Tolerates
+    from lbdns.model.settings import Settings
 
 FILE_SUFFIXES: Final = (".yaml", ".zone")
 

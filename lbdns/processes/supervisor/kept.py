@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lbdns.processes.sockets import ListenerSet
 from lbdns.processes.supervisor.children import Child
-from lbdns.publish.publisher import Published
-from lbdns.telemetry.server_facts import ChildFacts
+from lbdns.telemetry.child_facts import ChildFacts
+
+if TYPE_CHECKING:
+    from lbdns.publish.publisher import Published
 
 
 @dataclass(frozen=True, slots=True)

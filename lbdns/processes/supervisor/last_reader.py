@@ -14,16 +14,10 @@ import mmap
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from lbdns.base.accepting import Acceptor, streams
 from lbdns.base.errors import LbdnsError
 from lbdns.mapped.control import Control
 from lbdns.mapped.counter_words import WORD_COUNT
 from lbdns.mapped.run_directory import RunDirectory
-from lbdns.processes.responder.datagram_port import DatagramPort
-from lbdns.processes.responder.responder import DRAIN_BATCHES, DRAIN_S
-from lbdns.processes.responder.tcp_port import TcpPort
-from lbdns.processes.responder.view_answerer import ViewAnswerer
-from lbdns.processes.responder.view_in_force import Views
 from lbdns.processes.sockets import Listener, TlsListener
 
 HEAR_S: Final = 0.05  # for connections that wait to be accepted, and what they ask
@@ -55,6 +49,14 @@ async def _answer(listeners: Sequence[Listener], run: RunDirectory) -> None:
     control = Control.attach(run.control)
     if not control.generation:
         return
+    # A responder's modules, which few supervisors ever need.
+    from lbdns.base.accepting import Acceptor, streams
+    from lbdns.processes.responder.datagram_port import DatagramPort
+    from lbdns.processes.responder.responder import DRAIN_BATCHES, DRAIN_S
+    from lbdns.processes.responder.tcp_port import TcpPort
+    from lbdns.processes.responder.view_answerer import ViewAnswerer
+    from lbdns.processes.responder.view_in_force import Views
+
     uncounted = memoryview(mmap.mmap(-1, WORD_COUNT * 8)).cast("Q")
     answerer = ViewAnswerer(Views(control, run), uncounted)
     tcp = TcpPort(answerer, is_proxy=answerer.is_proxy, note_header=answerer.note_header)

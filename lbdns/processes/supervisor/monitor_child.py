@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
@@ -13,8 +14,9 @@ from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.privileges import PINGS
 from lbdns.processes.supervisor.pulse import Pulse
 from lbdns.processes.supervisor.takeover import end_old_monitors
-from lbdns.publish.first_results import first_results
-from lbdns.publish.publisher import Published
+
+if TYPE_CHECKING:
+    from lbdns.publish.publisher import Published
 
 STOP_S = 3.0
 SILENT_S = 2.4  # it beats five times a second; one that is silent is replaced within 3 s
@@ -37,11 +39,12 @@ class MonitorChild(Kept):
         self._heartbeat = heartbeat
         self._restarts_before = self._hangs_before = 0  # of those that were relieved
         self._child = self._make()
+        self._is_begun = False
 
     def _make(self) -> Child:
         run, control = self._run, self._control
         arguments = ["--run-dir", str(run.path), "--control-file", str(run.control), "--orphan-ok"]
-        arguments += ["--state-dir", str(self._state_dir), "--log", self._log_format]
+        arguments += ["--state-dir", str(self._state_dir), "--log", self._log_format, "--parent", str(os.getpid())]
         # It takes a generation up at once, for seconds where that has 100,000 endpoints.
         pulse = Pulse(lambda: (self._heartbeat(),), SILENT_S, is_excused=lambda: control.get("monitor_adopting") != 0)
         return Child("monitor worker", "lbdns.monitor", arguments, pulse=pulse, capabilities=PINGS)
@@ -71,11 +74,22 @@ class MonitorChild(Kept):
         """Of the one."""
         return (self._child.beat_age_s,)
 
+    async def begin(self) -> None:
+        """Begin before there is anything to probe: it waits for the first generation."""
+        await end_old_monitors(self._run)
+        self._is_begun = True
+        self._child.begin()
+
     async def start(self, duty: Duty) -> None:
         """End the one of an earlier start, begin, and wait for the first results where no health is known yet."""
-        await end_old_monitors(self._run)
-        await self._child.start()
+        if not self._is_begun:
+            await end_old_monitors(self._run)
+            await self._child.start()
+        self.wake()
         if not duty.takes_over:
+            # Not before it has begun: what this needs is loaded meanwhile.
+            from lbdns.publish.first_results import first_results
+
             await first_results(duty.published)
 
     async def replace(self, duty: Duty) -> None:

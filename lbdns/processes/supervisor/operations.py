@@ -1,4 +1,7 @@
-"""What the control socket and the management API ask of the running server, an operation a method."""
+"""What the control socket and the management API ask of the running server, an operation a method.
+
+What a start does not need is loaded by the first who asks.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,10 @@ from lbdns.processes.supervisor.control_socket import Operation
 from lbdns.processes.supervisor.dnssec_operations import AskedSigner, SignerDesk
 from lbdns.processes.supervisor.fleet_operations import AskedFleet, FleetDesk
 from lbdns.processes.supervisor.transfer_operations import AskedTransfers, TransferDesk
-from lbdns.publish.country_networks import country_networks
-from lbdns.publish.explaining import explain_running
 from lbdns.publish.publisher import Published
 from lbdns.telemetry.rates import answer_counters
 from lbdns.telemetry.report import health_report
 from lbdns.telemetry.server_facts import ServerFacts
-from lbdns.telemetry.shown_samples import recent_samples
 from lbdns.telemetry.standing import in_force, standing
 from lbdns.telemetry.tally import Tally
 
@@ -130,9 +130,13 @@ class Operations:
         return {"names": names}
 
     async def _explain(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        from lbdns.publish.explaining import explain_running
+
         return await asyncio.to_thread(explain_running, self._server.in_force(), self._server.state_dir, request)
 
     async def _countries(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+        from lbdns.publish.country_networks import country_networks
+
         return await asyncio.to_thread(country_networks, self._server.in_force().configuration)
 
     async def _reload(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,6 +149,8 @@ class Operations:
         return await answer_counters(self._server.tally, self._server.facts, request)
 
     async def _samples(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        from lbdns.telemetry.shown_samples import recent_samples
+
         server = self._server
         return await asyncio.to_thread(recent_samples, server.run, server.in_force().configuration, request)
 

@@ -14,34 +14,35 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.words import RESPONDER_MODULE
 from lbdns.mapped.counter_room import allocate_counters
 from lbdns.mapped.counter_words import BEAT_NS, GENERATION
 from lbdns.mapped.counters import open_counters
-from lbdns.mapped.query_room import BEAT_BYTES, allocate_query_room, map_query_room
+from lbdns.mapped.query_room import allocate_query_room
 from lbdns.mapped.rate_room import allocate_rates
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.sample_room import allocate_samples, capacity_for
 from lbdns.mapped.tap_room import allocate_tap
 from lbdns.processes.responder.fast_port import load_loop, parts_of
-from lbdns.processes.sockets import Listener, ListenerSet, ResponderDuty, TlsListener, send_duty
+from lbdns.processes.sockets import Listener, ListenerSet, ResponderDuty, TlsListener
 from lbdns.processes.supervisor.child_process import ChildProcess
 from lbdns.processes.supervisor.children import Child, child_command
 from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.last_reader import close_unread
 from lbdns.processes.supervisor.pulse import Pulse
+from lbdns.processes.supervisor.spare_responder import FIRST_BEAT_S, STOP_S, SpareResponder
 from lbdns.processes.supervisor.takeover import Orphan
-from lbdns.publish.publisher import Published
-from lbdns.telemetry.tally import Tally, TallyPlan
 
-STOP_S = 5.0
+if TYPE_CHECKING:
+    from lbdns.publish.publisher import Published
+    from lbdns.telemetry.tally import Tally, TallyPlan
+
 SILENT_S = 0.6  # an idle responder beats four times a second; one that is silent is replaced within a second
-SPARE_SILENT_S = 0.9  # one that was stopped with a responder is to be there yet when that is replaced
-FIRST_BEAT_S = 2.0
 ADOPTION_S = 1.0
 POLL_FIRST_S, POLL_GROWTH, POLL_S = 0.0003, 1.5, 0.005  # a small snapshot is taken up in a millisecond or two
 SWITCH_S = 0.0005  # a thread that compiles lets the event loop on so soon: a responder may have died
@@ -56,16 +57,14 @@ class Responders(Kept):
     kind = "responder"
     words = "responder"
 
-    def __init__(self, state_dir: Path, run: RunDirectory) -> None:
-        """Begin with none."""
+    def __init__(self, state_dir: Path, run: RunDirectory, spare: SpareResponder) -> None:
+        """Begin with none, but for the spare one that may have been begun."""
         self._state_dir = state_dir
         self._run = run
         self.children: list[Child] = []
         self.sets: list[ListenerSet] = []
         self._log_format = ""
-        self._spare: Child | None = None
-        self._beat_fd = allocate_query_room(BEAT_BYTES)  # of the spare
-        self._beat = map_query_room(self._beat_fd, BEAT_BYTES).cast("Q")
+        self._spare = spare
         self._rooms: dict[Child, tuple[int, ...]] = {}  # what each has in hand
         self._restarts_before = self._hangs_before = 0  # of responders that were replaced
 
@@ -102,7 +101,7 @@ class Responders(Kept):
     @property
     def is_spared(self) -> bool:
         """Whether a spare waits."""
-        return self._spare is not None and self._spare.is_waiting
+        return self._spare.is_waiting
 
     def settle(self, prepared: Published, fast: int, tally: Tally, commit: Callable[[], None]) -> TallyPlan:
         """Make room for a generation, plan its counts, and then commit it: all that may fail yet, in one thread."""
@@ -134,9 +133,14 @@ class Responders(Kept):
             ) from error
 
     async def start(self, duty: Duty) -> None:
-        """Put a responder on each set of sockets; raises LbdnsError where one does not start."""
+        """Put a responder on each set of sockets, on the first the one that was begun ahead; raises LbdnsError where
+        one does not start."""
         sys.setswitchinterval(SWITCH_S)
-        await self._replace(duty.sets, duty.log_format)
+        if self._spare.log_format == duty.log_format:
+            await self._spare.wait()
+            await self._replace(duty.sets, duty.log_format, is_ahead=True)
+        else:
+            await self._replace(duty.sets, duty.log_format)
 
     async def replace(self, duty: Duty) -> None:
         """Put others in their place where sockets or the log's format are others; raises LbdnsError where one does not
@@ -163,10 +167,13 @@ class Responders(Kept):
         ]
         return [*each, self._run.rates]
 
-    async def _replace(self, sets: Sequence[ListenerSet], log_format: str) -> None:
-        """Put a responder on each of `sets` and then stop those before; sockets in none of `sets` are closed."""
+    async def _replace(self, sets: Sequence[ListenerSet], log_format: str, is_ahead: bool = False) -> None:
+        """Put a responder on each of `sets` and then stop those before; sockets in none of `sets` are closed.
+        `is_ahead`: the spare process is the first of them."""
         fresh = self._fresh(sets, log_format)
-        results = await asyncio.gather(*(child.start() for child in fresh), return_exceptions=True)
+        ahead = [self._spare.call(self._duty(0, sets, self._rooms[fresh[0]]))] if is_ahead else []
+        starts = [child.start(one) for child, one in zip_longest(fresh, ahead)]
+        results = await asyncio.gather(*starts, return_exceptions=True)
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
             await self._end(fresh, sets)
@@ -182,7 +189,7 @@ class Responders(Kept):
         await self._end(before, held_before)
         for listener in gone:
             listener.close()
-        await self._replace_spare()
+        await self._spare.begin(self._log_format, parts_of(self.threads_each) - 1)
 
     async def _end(self, children: Sequence[Child], sets: Sequence[ListenerSet]) -> None:
         """Stop responders on `sets`; what one that served does not answer itself is answered by another process."""
@@ -195,7 +202,7 @@ class Responders(Kept):
     async def _finish(self, duty: ResponderDuty) -> None:
         """Have what a responder that did not end well had in hand answered by a process that ends then."""
         try:
-            running = self._call_spare(duty) or self._process(duty)
+            running = self._spare.call(duty) or self._process(duty)
         except OSError as error:
             log.error("the queries that responder %d had in hand are lost: %s", duty.index, error.strerror)
             return
@@ -230,31 +237,17 @@ class Responders(Kept):
             for room in self._rooms.pop(child, ()):
                 os.close(room)
 
-    async def _replace_spare(self) -> None:
-        if self._spare is not None:
-            await self._spare.stop(STOP_S)
-        threads = parts_of(self.threads_each) - 1
-        arguments = ["--state", str(self._state_dir), "--log", self._log_format, "--beat-fd", str(self._beat_fd)]
-        arguments += ["--threads", str(threads)]
-        pulse = Pulse(lambda: [self._beat[0]], SPARE_SILENT_S)
-        self._spare = Child(
-            "spare responder", RESPONDER_MODULE, arguments, [self._beat_fd], says_ready=True, listens=True, pulse=pulse
-        )
-        self._spare.begin()
-
     def wake(self) -> None:
         """Have every responder look for a new generation."""
-        for child in self._all():
+        for child in self.children:
             child.wake()
+        self._spare.wake()
 
     def look(self) -> None:
         """Kill those that are silent; but not the spare in the moment in which it is to go on for another."""
         are_killed = [child.look() for child in self.children]
-        if self._spare is not None and not any(are_killed):
+        if not any(are_killed):
             self._spare.look()
-
-    def _all(self) -> list[Child]:
-        return [*self.children, *([self._spare] if self._spare else [])]
 
     async def relieve_orphans(self, orphans: Sequence[Orphan]) -> None:
         """Stop the orphans, whose sockets are read by our own responders or by nobody from now on."""
@@ -291,19 +284,17 @@ class Responders(Kept):
 
     async def stop(self) -> None:
         """Let every responder finish what has come, and close the sockets."""
-        await asyncio.gather(*(child.stop(STOP_S) for child in self._all()))
+        await asyncio.gather(*(child.stop(STOP_S) for child in self.children), self._spare.stop())
         self._free_rooms(self.children)
         for one in self.sets:
             one.close()
-        os.close(self._beat_fd)
 
     def health(self) -> dict[str, Any]:
         """Return each one's process id, 0 while it is dead, how often it was started again, and how often it had hung;
         the process id of the spare."""
-        spare = self._spare.pid if self._spare else 0
         return {
             "responders": [{"pid": one.pid, "restarts": one.restarts, "hangs": one.hangs} for one in self.children],
-            "spare_responder": {"pid": spare},
+            "spare_responder": {"pid": self._spare.pid},
         }
 
     def _child(self, index: int, sets: Sequence[ListenerSet], rooms: tuple[int, ...], log_format: str) -> Child:
@@ -317,7 +308,7 @@ class Responders(Kept):
                     words.extend([open_counters(path) for path in paths])
             return [part[BEAT_NS] for part in words]
 
-        duty = ResponderDuty(index, len(sets), held, rooms)
+        duty = self._duty(index, sets, rooms)
         pulse = Pulse(beats, SILENT_S, FIRST_BEAT_S)
         return Child(
             f"responder {index}",
@@ -326,7 +317,7 @@ class Responders(Kept):
             [*held.filenos(), *rooms],
             says_ready=True,
             pulse=pulse,
-            substitute=lambda: self._call_spare(duty),
+            substitute=lambda: self._spare.call(duty),
         )
 
     def _arguments(self, duty: ResponderDuty, log_format: str) -> list[str]:
@@ -341,20 +332,9 @@ class Responders(Kept):
             arguments += ["--room-fd", str(room)]
         return [*arguments, "--log", log_format, *([] if duty.stays else ["--finish"])]
 
-    def _call_spare(self, duty: ResponderDuty) -> ChildProcess | None:
-        """Have the spare process do a duty; returns it, None where none is ready, or where it just ends itself."""
-        running = self._spare.give_away() if self._spare else None
-        if running is None or running.channel is None:
-            return None
-        running.signal(signal.SIGCONT)  # one that was stopped, with the other, goes on at once
-        try:
-            send_duty(running.channel, duty)
-        except OSError as error:
-            told = "the spare responder (pid %d) cannot stand in for responder %d: %s"
-            log.error(told, running.pid, duty.index, error.strerror or error)
-            running.signal(signal.SIGKILL)
-            return None
-        return running
+    @staticmethod
+    def _duty(index: int, sets: Sequence[ListenerSet], rooms: tuple[int, ...]) -> ResponderDuty:
+        return ResponderDuty(index, len(sets), sets[index], rooms)
 
 
 def allocate_rooms(count: int) -> tuple[int, ...]:

@@ -8,23 +8,26 @@ import logging
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.log import start_log
-from lbdns.mapped.run_directory import RunDirectory
-from lbdns.places.nodes_at_rest import rest_in
-from lbdns.processes.supervisor.beginning import Beginning, begin, lock_state, read_first
+from lbdns.mapped.run_directory import RunDirectory, StateLock
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.hangups import Hangups
-from lbdns.processes.supervisor.opener_child import needs_opener
+from lbdns.processes.supervisor.head_start import HeadStart
 from lbdns.processes.supervisor.privileges import Privileges
-from lbdns.processes.supervisor.supervisor import Supervisor
 from lbdns.processes.supervisor.systemd import notify, notify_ready
 from lbdns.processes.supervisor.takeover import meet_orphans, serve_on, take_control
 
+if TYPE_CHECKING:
+    from lbdns.processes.supervisor.beginning import Beginning
+    from lbdns.processes.supervisor.supervisor import Supervisor
+
 log = logging.getLogger("lbdns.processes")
 
-Companion = Callable[[Supervisor], contextlib.AbstractAsyncContextManager[None]]
+Companion = Callable[["Supervisor"], contextlib.AbstractAsyncContextManager[None]]
 
 
 @contextlib.asynccontextmanager
@@ -45,11 +48,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
     async with contextlib.AsyncExitStack() as cleanup:
         lock = lock_state(state_dir)
         cleanup.callback(lock.release)
-        cleanup.enter_context(rest_in(state_dir))
         privileges.drop(source, lock)
-        found = read_first(source, files)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         run = RunDirectory(state_dir)
         lock.take_run()
         orphans = await meet_orphans(run, state_dir)
@@ -62,8 +61,23 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
             leave_run.callback(run.remove)
             control.set("counters_began_ns", time.time_ns())
 
+        ahead = HeadStart(run, control, state_dir, settings.log)
+        cleanup.push_async_callback(ahead.stop)
+        if not orphans:
+            await ahead.begin(len(settings.listen))
+        # All modules from here on are loaded while those of the processes that were begun are.
+        from lbdns.places.nodes_at_rest import rest_in
+        from lbdns.processes.supervisor.beginning import begin, read_first
+        from lbdns.processes.supervisor.opener_child import needs_opener
+        from lbdns.processes.supervisor.supervisor import Supervisor
+
+        cleanup.enter_context(rest_in(state_dir))
+        found = read_first(source, files)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
         async def prepared(beginning: Beginning) -> Supervisor:
-            supervisor = Supervisor(source, beginning, files, run, control)
+            supervisor = Supervisor(source, beginning, files, control, ahead)
             await supervisor.prepare(orphans)
             return supervisor
 
@@ -88,3 +102,14 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
         log.info("stopping: answers to what has come are sent first")
         await asyncio.gather(watching, return_exceptions=True)
     log.info("stopped")
+
+
+def lock_state(state_dir: Path) -> StateLock:
+    """Return the lock of a state directory; raises LbdnsError where another server has it.
+
+    Files can be served without the directory: what cannot be kept is said here, once.
+    """
+    lock = StateLock(state_dir, may_stand_in=True)
+    if lock.problem:
+        log.error("%s; neither changes nor what is served can be kept there for a restart", lock.problem)
+    return lock

@@ -14,9 +14,8 @@
     READY -- SIGTERM, SIGINT --> STOP: children finish what has come and end -> files go -> lock goes
     any   -- killed --> children serve on, and the next supervisor of the same state directory TAKEs OVER from them
 
-A start that fails undoes what it did; orphans then go on as they are. Children are a list of kinds (kept.py), each with
-start, replace, stop, wake, look and health; a process that dies is started again by its `Child`, and one that hangs is
-killed (pulse.py, watchdog.py). Nothing here is on the road of a query.
+A start that fails undoes what it did; orphans then go on as they are. Children are a list of kinds (kept.py); one that
+dies is started again by its `Child`, one that hangs is killed (watchdog.py). No query's road leads through here.
 """
 
 from __future__ import annotations
@@ -42,7 +41,6 @@ from lbdns.dnssec.signing_facts import SigningFacts
 from lbdns.dnssec.step_record import TRANSFERS, StepRecord
 from lbdns.health import forced
 from lbdns.mapped.control import Control
-from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.store_facts import StoreFacts
 from lbdns.processes.responder.fast_port import load_loop
 from lbdns.processes.sockets import ListenerSet
@@ -57,11 +55,12 @@ from lbdns.processes.supervisor.flat_watch import watch_answers
 from lbdns.processes.supervisor.fleet_keeper import FleetKeeper
 from lbdns.processes.supervisor.fleet_operations import AskedFleet
 from lbdns.processes.supervisor.hangups import Hangups
+from lbdns.processes.supervisor.head_start import HeadStart
 from lbdns.processes.supervisor.history_child import HistoryChild
 from lbdns.processes.supervisor.keeping import Keeper, ToKeep
 from lbdns.processes.supervisor.kept import Duty, Kept
 from lbdns.processes.supervisor.last_reader import close_unread
-from lbdns.processes.supervisor.monitor_child import MonitorChild, heard_ns
+from lbdns.processes.supervisor.monitor_child import heard_ns
 from lbdns.processes.supervisor.monitor_silence import MonitorSilence
 from lbdns.processes.supervisor.nats_child import NatsChild
 from lbdns.processes.supervisor.opener_child import OpenerChild
@@ -69,7 +68,7 @@ from lbdns.processes.supervisor.operations import Operations
 from lbdns.processes.supervisor.resigning import Resigning
 from lbdns.processes.supervisor.responders import Responders, absent
 from lbdns.processes.supervisor.run_keeper import RunKeeper
-from lbdns.processes.supervisor.server_metrics import metrics_server
+from lbdns.processes.supervisor.server_metrics import ServerMetrics
 from lbdns.processes.supervisor.serving import Serving
 from lbdns.processes.supervisor.signer_child import SignerChild
 from lbdns.processes.supervisor.state_keeper import StateKeeper
@@ -97,11 +96,12 @@ class Supervisor:
     """One server, from when it may serve to a clean exit; server_life.py holds lock and run directory."""
 
     def __init__(
-        self, source: ConfigurationSource, first: Beginning, files: FilesRead, run: RunDirectory, control: Control
+        self, source: ConfigurationSource, first: Beginning, files: FilesRead, control: Control, ahead: HeadStart
     ) -> None:
-        """Serve `first`, and then whatever the source says when it is no longer as it was read, from `files`."""
+        """Serve `first`, and then whatever the source says when it is no longer as it was read, from `files`; `ahead`
+        has what began before."""
         self._source, self._files = source, files
-        self.run = run
+        self.run, self._ahead = (run := ahead.run), ahead
         self._control = control
         settings = first.configuration.settings
         self.state_dir = settings.state_dir()
@@ -118,13 +118,13 @@ class Supervisor:
         self._texts: Callable[[], Mapping[str, str]] | None = None if first.compiled else first.loaded.texts
         self._not_served, self._served_at = first.not_served, first.served_at
         self._keeper = Keeper(self.state_dir, source.place)
-        self._responders = Responders(settings.state_dir(), run)
+        self._responders = Responders(settings.state_dir(), run, ahead.spare)
         self._xdp = XdpKeeper(run)
-        monitor_child = MonitorChild(run, control, self.state_dir, settings.log, lambda: heard_ns(self.in_force()))
+        ahead.heartbeat = lambda: heard_ns(self.in_force())
         # The worker is asked for its first results at its start, and asks the opener for them.
         self.nats = NatsChild(self.state_dir)
         beside = self.signer, self.transfers, HistoryChild(self.state_dir), DnstapChild(self.state_dir), self.nats
-        self._children: tuple[Kept, ...] = (self._responders, monitor_child, OpenerChild(run), *beside)
+        self._children: tuple[Kept, ...] = (self._responders, ahead.monitor, OpenerChild(run), *beside)
         self.progress = JobProgress()
         self._operations = Operations(self).table
         self._control_server = ControlServer(settings.control_path(), self._operations, self.state_dir)
@@ -142,8 +142,8 @@ class Supervisor:
         self.transfers.steps.append(StepRecord(self.state_dir, TRANSFERS).add)
         self.fleet: AskedFleet | None = None
         self.tally = Tally(run)
-        self._run_keeper = RunKeeper(run, control, self._publisher, self.tally, self._responders, monitor_child)
-        self._metrics = metrics_server(self.tally, self.facts, run, control, self._started_at)
+        self._run_keeper = RunKeeper(run, control, self._publisher, self.tally, self._responders, ahead.monitor)
+        self._metrics = ServerMetrics(self.tally, self.facts, run, control, self._started_at)
 
     async def prepare(self, orphans: list[Orphan]) -> None:
         """Do all that may be refused: bind, compile, try. Raises LbdnsError with nothing changed."""
@@ -195,12 +195,13 @@ class Supervisor:
         self.state_keeper.keep(self._control_server, self._xdp)
         cleanup.push_async_callback(self._control_server.close)
         cleanup.push_async_callback(self._stop_children)
+        self._ahead.take()
         cleanup.push_async_callback(asyncio.to_thread, self._metrics.close)
-        await asyncio.to_thread(self._metrics.follow, settings)
         # What answers is started last, but first where it takes over: had our responders not started, the processes
         # that an earlier start left behind them would be needed on.
         for child in self._children if duty.takes_over else reversed(self._children):
             await child.start(duty)
+        await asyncio.to_thread(self._metrics.follow, settings)
         self._control.ready = True
         await self._responders.relieve_orphans(orphans)
         if orphans:

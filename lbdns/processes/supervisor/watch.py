@@ -7,8 +7,6 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import watchfiles
-
 from lbdns.config.files_read import FilesRead
 
 CHECK_MS = 1000  # where the kernel reports nothing (network file systems), files are looked at so often
@@ -47,6 +45,9 @@ async def _at_rest(files: FilesRead) -> None:
 async def _wake_ups(directory: Path, stop: asyncio.Event) -> AsyncIterator[None]:
     """Yield at once, when something happened in the directory, and every CHECK_MS anyway."""
     yield
+    # Loaded once the server answers: it comes with a library for events.
+    import watchfiles
+
     while not stop.is_set():
         try:
             async for _ in watchfiles.awatch(
