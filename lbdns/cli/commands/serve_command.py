@@ -68,6 +68,8 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
         raise click.UsageError("--settings goes without DIR: with it, the settings are DIR/lbdns.yaml")
     hangups = Hangups()  # before anything that takes time: a server that starts is not to be ended by one
     refuse_new_privileges()  # before there are threads
+    # numpy's threads for matrices, which nothing here has, would keep what only the start may do.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     from lbdns.base.garbage import still_until_quiet
     from lbdns.base.log import log_uncaught, start_log
     from lbdns.base.progress import LAST_STAGE
