@@ -443,5 +443,5 @@ def test_ten_thousand_load_balancers_are_listed_in_a_few_steps_each(
     monkeypatch.setattr(balancing, "_listed", count)
     response = client.get(f"/zones/{zone.id}/load_balancers")
     assert len(response.json()["result"]) == 10_000
-    assert counted[0]["to_json"] == 1  # of all of them at once
-    assert counted[0].total() < 25 * 10_000
+    assert counted[0]["to_json"] < 100  # of hundreds of them at once, and of what stands between their values
+    assert counted[0].total() < 18 * 10_000

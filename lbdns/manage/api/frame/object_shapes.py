@@ -91,7 +91,7 @@ def set_by_server(kind: Kind) -> tuple[str, ...]:
     return SET_BY_SERVER
 
 
-class _Field(NamedTuple):
+class ShownField(NamedTuple):
     """A field of a model: what it is called in stored bodies, its default as JSON, and how to fill what it holds.
 
     `always`: it is shown at its default too.
@@ -103,7 +103,7 @@ class _Field(NamedTuple):
     always: bool
 
 
-def _fields(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) -> tuple[_Field, ...]:
+def _fields(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) -> tuple[ShownField, ...]:
     """Return the fields of a model with their defaults, whole: also inside of defaults nothing is left out.
 
     `path` leads to the model, inside an object whose references `api_fields` has by their paths, items left out.
@@ -122,7 +122,7 @@ def _fields(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) 
             default = as_written(default)
         at = (*path, name)
         fill = _filler_of(field.annotation, at, api_fields)
-        found.append(_Field(api_fields.get(at, name), default, fill, name not in where_set))
+        found.append(ShownField(api_fields.get(at, name), default, fill, name not in where_set))
     return tuple(found)
 
 
@@ -140,8 +140,10 @@ def _filler_of(annotation: Any, path: Path, api_fields: Mapping[Path, str]) -> F
 
 def filler(model: type[BaseModel], path: Path, api_fields: Mapping[Path, str]) -> Fill:
     """Return what gives a stored body, or each of a list, the fields that it leaves out."""
-    fields = _fields(model, path, api_fields)
+    return _filling(_fields(model, path, api_fields))
 
+
+def _filling(fields: tuple[ShownField, ...]) -> Fill:
     def fill(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {
@@ -163,7 +165,13 @@ def _api_fields(kind: Kind) -> dict[Path, str]:
     }
 
 
-_FILLERS: Final = {kind: filler(MODELS[kind], (), _api_fields(kind)) for kind in BALANCING}
+SHOWN_FIELDS: Final = {kind: _fields(MODELS[kind], (), _api_fields(kind)) for kind in BALANCING}
+"""What is shown of a kind's objects, in this order, between what stands before and behind."""
+_FILLERS: Final = {kind: _filling(fields) for kind, fields in SHOWN_FIELDS.items()}
+_SAYS_WHEN: Final = {
+    kind: ("created_at", "") if kind.area == NETWORKING else _TIMES.get(kind, ("created_on", "modified_on"))
+    for kind in Kind
+}
 _EMPTY_IS_NONE: Final = {
     kind: (
         *(field.path[0] for field in kind.references if len(field.path) == 1 and field.path[0] not in REQUIRED[kind]),
@@ -175,21 +183,33 @@ _EMPTY_IS_NONE: Final = {
 
 def shown(item: Item, state: State) -> dict[str, Any]:
     """Return an object as the API says it: every field, references by id."""
-    body: dict[str, Any] = {"id": item.id}
-    if item.kind in NAMED_BESIDE:
-        body["name"] = item.name
-    body |= _FILLERS[item.kind](item.body)
-    if item.zone_id:
-        zone = state.get(Kind.ZONE, item.zone_id)
-        body["zone_name"] = zone.name if zone is not None else ""
-    if item.kind.area == NETWORKING:
-        return body | {"created_at": item.created_on, "deleted_at": None}
-    made, changed = _TIMES.get(item.kind, ("created_on", "modified_on"))
-    body |= ECHOED.get(item.kind, {})
-    body |= {name: at for name, at in ((made, item.created_on), (changed, item.modified_on)) if name}
+    body: dict[str, Any] = shown_before(item) | _FILLERS[item.kind](item.body) | shown_behind(item, state)
     for key, since in item.disabled_at:
         for at in (origin for origin in body["origins"] if origin_key(origin) == key) if key else (body,):
             at["disabled_at"] = since
+    return body
+
+
+def shown_before(item: Item) -> dict[str, Any]:
+    """Return what is shown of an object before its fields."""
+    return {"id": item.id, "name": item.name} if item.kind in NAMED_BESIDE else {"id": item.id}
+
+
+def shown_behind(item: Item, state: State) -> dict[str, Any]:
+    """Return what is shown of an object behind its fields."""
+    body: dict[str, Any] = {}
+    if item.zone_id:
+        zone = state.get(Kind.ZONE, item.zone_id)
+        body["zone_name"] = zone.name if zone is not None else ""
+    if item.kind in ECHOED:
+        body |= ECHOED[item.kind]
+    made, changed = _SAYS_WHEN[item.kind]
+    if made:
+        body[made] = item.created_on
+    if changed:
+        body[changed] = item.modified_on
+    if item.kind.area == NETWORKING:
+        body["deleted_at"] = None
     return body
 
 

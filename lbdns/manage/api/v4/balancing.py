@@ -24,13 +24,14 @@ from lbdns.manage.api.frame.api_errors import OUTDATED, ApiError, invalid, point
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
 from lbdns.manage.api.frame.dropped import dropped, widened
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
-from lbdns.manage.api.frame.envelope import ok
+from lbdns.manage.api.frame.envelope import ok, ok_listed
 from lbdns.manage.api.frame.hostname_messages import tell_of_hostnames
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.live_health import LiveHealth
 from lbdns.manage.api.frame.object_schemas import SHAPES
 from lbdns.manage.api.frame.object_search import SearchQuery, found_by
 from lbdns.manage.api.frame.object_shapes import EMPTY_ALONE, by_names_sent, shown, taken
+from lbdns.manage.api.frame.object_texts import shown_texts
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import OptionalPaging
 from lbdns.manage.api.frame.pointers import Pointing, Steps
@@ -346,7 +347,9 @@ def _list_of(kind: Kind) -> dict[str, Any]:
 def _listed(items: list[Item], site: ApiSite, paging: OptionalPaging) -> Response:
     page, info = paging.of(items)
     state, live = site.state, _live(site)
-    return ok([live.add(item, shown(item, state)) for item in page], info)
+    if page and page[0].kind is Kind.POOL:  # as all of a list are; their health is told too
+        return ok([live.add(item, shown(item, state)) for item in page], info)
+    return ok_listed(shown_texts(page, state), info)
 
 
 def _live(site: ApiSite) -> LiveHealth:
