@@ -64,11 +64,6 @@ class CheckedBalancers:
         return bool(self._wildcard_count)
 
     @property
-    def pools(self) -> KeysView[str]:
-        """The names of the pools that they name."""
-        return self._pools.keys
-
-    @property
     def answered(self) -> KeyCounts[bytes]:
         """The names that they answer with addresses."""
         return self._answered
