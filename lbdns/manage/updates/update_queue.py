@@ -45,11 +45,11 @@ from lbdns.transfer.update.zone_now import ZoneNow
 WAITING_MAX: Final = 4096
 BATCH_MAX: Final = 512
 """Updates that are published together."""
-GATHER_SHARE: Final = 0.5
+GATHER_SHARE: Final = 1.0
 """How long a batch waits at most, of what the one before it took, for those who were answered by that and ask again at
 once; as long as it has fewer than the largest of the last GATHER_BATCHES."""
 GATHER_BATCHES: Final = 8
-GATHER_MAX_S: Final = 0.05
+GATHER_MAX_S: Final = 0.1
 AHEAD_MIN: Final = 8
 AHEAD_SHARE: Final = 0.25
 """Updates that are worked out ahead at once, while a batch waits for more: so many at least, and this part of those
