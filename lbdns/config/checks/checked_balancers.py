@@ -128,8 +128,10 @@ class CheckedBalancers:
                 self._wildcard_count += by if one.wire.startswith(WILDCARD_LABEL) else 0
         for one in went:
             self.unsettled.pop(one, None)
-            for name in one.names if self._users is not None else ():
-                self._users[name].remove(one)  # type: ignore[index]
+        if self._users is not None:
+            for one in went:
+                for name in one.names:
+                    self._users[name].remove(one)
         self._note_users(came)
         for one in came:
             if one.about_zone is None or one.about_fields is None:
