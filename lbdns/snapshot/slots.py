@@ -286,6 +286,27 @@ def _rules_of(those: Sequence[Keys]) -> list[RuleKey]:
     return [key for _, _, rules in those for key in rules]
 
 
+class _FreeSlots:
+    """Slots that nobody holds: those that have rested long enough, and then new ones. `count`: how many there are in
+    all; `freed`: those that fell free, by assignment."""
+
+    def __init__(self, count: int, freed: tuple[tuple[int, ...], ...]) -> None:
+        self.count = count
+        self._resting = freed[-QUARANTINE:]
+        self._rested = deque(slot for group in freed[:-QUARANTINE] for slot in group)
+
+    def take(self) -> int:
+        """Return one, which then is no longer free."""
+        if self._rested:
+            return self._rested.popleft()
+        self.count += 1
+        return self.count - 1
+
+    def after(self, gone: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        """Return those that fell free, by assignment, once some more have."""
+        return tuple(self._rested), *self._resting, gone
+
+
 def _assign(
     held: Mapping[Key, int],
     wanted: Mapping[Key, object],
@@ -294,21 +315,15 @@ def _assign(
     freed: tuple[tuple[int, ...], ...],
 ) -> tuple[Mapping[Key, int], int, tuple[tuple[int, ...], ...]]:
     """Return (slots by key, how many there are, those that fell free); `moved` ones get another than they held."""
-    rested = deque(slot for group in freed[:-QUARANTINE] for slot in group)
+    free = _FreeSlots(count, freed)
     if not moved and (wanted is held or wanted.keys() == held.keys()):
-        return held, count, (tuple(rested), *freed[-QUARANTINE:], ())
+        return held, count, free.after(())
     assigned: dict[Key, int] = {}
     for key in wanted:
         slot = None if key in moved else held.get(key)
-        if slot is None:
-            if rested:
-                slot = rested.popleft()
-            else:
-                slot = count
-                count += 1
-        assigned[key] = slot
+        assigned[key] = free.take() if slot is None else slot
     gone = tuple(slot for key, slot in held.items() if key not in wanted or key in moved)
-    return assigned, count, ((tuple(rested)), *freed[-QUARANTINE:], gone)
+    return assigned, free.count, free.after(gone)
 
 
 def _reassign(
@@ -319,16 +334,12 @@ def _reassign(
     freed: tuple[tuple[int, ...], ...],
 ) -> tuple[Mapping[Key, int], int, tuple[tuple[int, ...], ...]]:
     """Return the same where it is known which keys went and which came; one that did both stays."""
-    rested = deque(slot for group in freed[:-QUARANTINE] for slot in group)
+    free = _FreeSlots(count, freed)
     gone_keys, new_keys = {*went}.difference(came), [key for key in came if key not in held]
     if not gone_keys and not new_keys:
-        return held, count, (tuple(rested), *freed[-QUARANTINE:], ())
+        return held, count, free.after(())
     assigned = dict(held)
     gone = tuple([assigned.pop(key) for key in went if key in gone_keys])
     for key in new_keys:
-        if rested:
-            assigned[key] = rested.popleft()
-        else:
-            assigned[key] = count
-            count += 1
-    return assigned, count, (tuple(rested), *freed[-QUARANTINE:], gone)
+        assigned[key] = free.take()
+    return assigned, free.count, free.after(gone)
