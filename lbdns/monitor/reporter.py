@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.words import Health
 from lbdns.health.events import HealthChange, Record
-from lbdns.monitor.notify.notifier import Notifier
+from lbdns.monitor.notify.notifier import Notifier, Turn
 from lbdns.monitor.targets import Targets
 
 log = logging.getLogger("lbdns.monitor")
@@ -32,11 +31,11 @@ class Reporter:
             targets.subscriptions, targets.pools, targets.balancers, targets.account_id, targets.probe_networks
         )
 
-    def join(self, machine: str, tells: Callable[[], bool]) -> None:
-        """Name a machine of a fleet in each change, and notify people while `tells` says that it is this one's part;
+    def join(self, machine: str, turn: Turn) -> None:
+        """Name a machine of a fleet in each change, and notify people where `turn` says that it is this one's part;
         "": there is no fleet."""
         self._machine = machine
-        self._notifier.tells = tells
+        self._notifier.turn = turn
 
     def tell(self, change: HealthChange) -> None:
         """Log, record and notify a change; what turns bad is a warning.

@@ -31,6 +31,7 @@ from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.ledger.states import EndpointHealth
 from lbdns.monitor.named_endpoints import NamedEndpoints
 from lbdns.monitor.network_states import NetworkStates
+from lbdns.monitor.notify.notifier import Alone
 from lbdns.monitor.probe_plan import ProbePlan
 from lbdns.monitor.probe_watch import ProbeWatch
 from lbdns.monitor.reporter import Reporter
@@ -179,7 +180,7 @@ class MonitorWorker:
             self._leaving.add(task := asyncio.create_task(fleet.close(is_leaving)))
             task.add_done_callback(self._leaving.discard)
             self._fleet = fleet = None
-            self._reporter.join("", lambda: True)
+            self._reporter.join("", Alone())
             self._orders.on_read = lambda orders: None
         if fleet is None and targets.fleet is not None:
             # Needed by who is in a fleet alone.
@@ -195,7 +196,7 @@ class MonitorWorker:
                 self._generations.run_dir,
                 self._orders.read,
             )
-            self._reporter.join(fleet.terms.machine, fleet.tells)
+            self._reporter.join(fleet.terms.machine, fleet)
             self._orders.on_read = fleet.orders_read
             self._orders.read()
         if fleet is not None:

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from lbdns.fleet.observing.observer import HEARTBEAT_S
 from lbdns.health import forced
 from lbdns.health.verdict import COUNTS, HEALTHY, STATE_MASK, UNHEALTHY
 from lbdns.mapped.columns import REGION_COUNT
 from lbdns.monitor.joined import fleet_part
+from lbdns.monitor.joined.fleet_part import TELLING_S
+from lbdns.monitor.notify.receiver import GATHER_S
 from lbdns.places.regions import REGION_CODES
 from tests.fleet.health_bus import PlayedHub
 from tests.fleet.worker_fleet import Fleet, Machine
@@ -128,15 +131,19 @@ def test_people_are_told_by_one_machine_and_by_the_next_where_that_is_lost(tmp_p
             fleet.down_for("ABC")
             fleet.probe()
             await fleet.shows(UNHEALTHY)
-            await until(lambda: len(hook.documents) >= 1)
-            first = len(hook.documents)
+            await asyncio.sleep(TELLING_S + HEARTBEAT_S)
+            told = [one["data"]["new_health"] for one in hook.documents]
+            assert told == ["unhealthy", "critical"], "of the endpoint and of its pool, by A"
             await fleet["A"].stop()
             fleet.down_for("")
             fleet.probe()
             await fleet.shows(HEALTHY, "BC")
-            await until(lambda: len(hook.documents) >= 2 * first)
-            await asyncio.sleep(2)
-            assert len(hook.documents) == 2 * first, "C said nothing of its own"
+            await until(lambda: len(hook.documents) >= 4)
+            # B and C would have told by now that it was unhealthy, had A not been heard after that.
+            await asyncio.sleep(GATHER_S + 1)
+            told = [one["data"]["new_health"] for one in hook.documents]
+            healed = ["healthy", "healthy"]
+            assert told == ["unhealthy", "critical", *healed], "by B what A had not told; C said nothing of its own"
 
     asyncio.run(main())
 

