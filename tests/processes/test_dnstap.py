@@ -138,6 +138,7 @@ def test_a_collector_that_is_absent_slow_or_gone_touches_nothing(lbdns_server: S
 def test_a_file_is_read_by_dnstap_read_and_made_anew_where_it_was_moved(lbdns_server: Start, tmp_path: Path) -> None:
     path, moved = tmp_path / "log.tap", tmp_path / "older.tap"
     server = lbdns_server(tree(dnstap={"file": str(path)}))
+    eventually(path.exists)  # the worker begins when the server answers already
     server.query(WWW)
     eventually(lambda: len(frames(path)) == 2)
     path.rename(moved)
