@@ -31,9 +31,10 @@ from lbdns.manage.store.item import Item
 from lbdns.manage.store.references_by_name import as_api_says, to_ids, to_names
 from lbdns.manage.store.state import State
 from lbdns.model.configuration import Configuration
-from lbdns.model.fields import Frozen, Reference
+from lbdns.model.fields import Frozen
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE
 from lbdns.model.monitors import MonitorGroup
+from lbdns.model.plain_fields import Reference
 
 PACKAGE = Path(lbdns.__file__).parent
 

@@ -14,8 +14,9 @@ from lbdns.dns.name import encode_canonical, longest_match
 from lbdns.model.configuration import Configuration
 from lbdns.model.needed_names import needed_hostnames
 from lbdns.model.pool import Pool
-from lbdns.monitor.own_names import OwnNames, UnservedNames
+from lbdns.monitor.own_names import OwnNames
 from lbdns.monitor.resolving import NameSources, Outcome
+from lbdns.monitor.unserved_names import UnservedNames
 from lbdns.publish.explaining import Addresses
 from lbdns.publish.publisher import Published
 

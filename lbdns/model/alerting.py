@@ -19,8 +19,9 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from lbdns.model import bounds
-from lbdns.model.fields import NEVER_SHOWN, SHOWN_WHERE_SET, AsSent, Description, Flag, Frozen, Reference
+from lbdns.model.fields import NEVER_SHOWN, AsSent, Frozen
 from lbdns.model.notification import MailAddress, RoutingKey, Secret, WebhookUrl
+from lbdns.model.plain_fields import SHOWN_WHERE_SET, Description, Flag, Reference
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 
 HEALTH_ALERT: Final = "load_balancing_health_alert"

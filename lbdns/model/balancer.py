@@ -9,8 +9,9 @@ from pydantic import AfterValidator, Field
 
 from lbdns.base.words import BALANCER_TYPES, PLACE_MAPS, effective_policy
 from lbdns.model import bounds
-from lbdns.model.fields import SHOWN_WHERE_SET, Description, Flag, Frozen, Networks, PoolNames, Reference, shared
+from lbdns.model.fields import Frozen, Networks, PoolNames, shared
 from lbdns.model.hostnames import parse_owner_name
+from lbdns.model.plain_fields import SHOWN_WHERE_SET, Description, Flag, Reference
 from lbdns.model.private_names import as_address
 from lbdns.model.rule import NamedList, PoolSet, PoolSetOverrides, Rule
 from lbdns.model.steering_fields import (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from lbdns.base.words import FLEET_DIRECTORY
 from lbdns.model.fleet_secret import FleetSecret, read_fleet_secret
 from lbdns.model.fleet_settings import NATS_PORT, FleetSettings, secret_path
+from lbdns.model.fleet_terms import BusAccess
 from lbdns.model.socket_address import format_socket_address, parse_socket_address, reachable
 
 PORTS_FILE: Final = "nats-server_*.ports"
@@ -17,29 +17,6 @@ PORTS_FILE: Final = "nats-server_*.ports"
 FLEET_SERVER_NAME: Final = "lbdns-fleet"
 """The name in the certificate of a fleet's own hub: its machines trust their CA, whatever the address."""
 DEFAULT_HUB_LISTEN: Final = f"0.0.0.0:{NATS_PORT}"
-
-
-@dataclass(frozen=True, slots=True)
-class BusAccess:
-    """`machine`: what this machine is called. `urls`: `nats://HOST:PORT` or `tls://HOST:PORT`, each tried in turn.
-
-    Files, each "" where there is none: `secret_file` is what `lbdns fleet init` or `join` wrote; `ports_file` is where
-    a nats-server of this machine says at which port it listens; `credentials` is a NATS credentials file; `ca`,
-    `certificate` and `key` are in PEM. `domain`: the JetStream domain that the stream is kept in, "" for none.
-    `has_begun`: the fleet was begun here, so that what it has begins with this machine's configuration.
-    """
-
-    machine: str
-    fleet_id: str
-    urls: tuple[str, ...] = ()
-    domain: str = ""
-    secret_file: str = ""
-    ports_file: str = ""
-    credentials: str = ""
-    ca: str = ""
-    certificate: str = ""
-    key: str = ""
-    has_begun: bool = False
 
 
 def bus_access(settings: FleetSettings, state_dir: Path) -> BusAccess:

@@ -14,7 +14,8 @@ from lbdns.dns.codes import ALGORITHM_NAMES, CREATED_ALGORITHMS, TOKEN_ALGORITHM
 from lbdns.dns.name import BadName, encode_canonical, show_name
 from lbdns.model import bounds
 from lbdns.model.durations import duration
-from lbdns.model.fields import FilePath, Flag, Frozen
+from lbdns.model.fields import FilePath, Frozen
+from lbdns.model.plain_fields import Flag
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import format_socket_address, parse_resolver
 from lbdns.model.user_field import User

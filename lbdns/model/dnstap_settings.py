@@ -7,7 +7,8 @@ from typing import Annotated, Final, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from lbdns.model import bounds
-from lbdns.model.fields import FilePath, Flag, Frozen
+from lbdns.model.fields import FilePath, Frozen
+from lbdns.model.plain_fields import Flag
 from lbdns.model.refusal import Mistake, refuse_all
 
 _DRAWS: Final = 1 << 64

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from lbdns.model.fields import Whole
 from lbdns.model.mistakes import shown
+from lbdns.model.plain_fields import Whole
 from lbdns.model.refusal import refusal
 
 UNITS_S: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

@@ -11,14 +11,14 @@ import textwrap
 from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
-
-from pydantic import BaseModel
+from typing import Any
 
 
 @cache
-def field_meanings(model: type[BaseModel]) -> Mapping[str, str]:
-    """Return field -> meaning, those of base classes among them. A field without a docstring has none here."""
-    bases = [base for base in model.__bases__ if issubclass(base, BaseModel) and base.__module__.startswith("lbdns.")]
+def field_meanings(model: type[Any]) -> Mapping[str, str]:
+    """Return field -> meaning, those of base classes among them, of models and of plain terms. A field without a
+    docstring has none here."""
+    bases = [base for base in model.__bases__ if base.__module__.startswith("lbdns.")]
     inherited = {field: meaning for base in bases for field, meaning in field_meanings(base).items()}
     body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     assert isinstance(body, ast.ClassDef)

@@ -22,6 +22,7 @@ from pydantic import (
 
 from lbdns.base.json_values import as_written
 from lbdns.model import bounds
+from lbdns.model.plain_fields import SHOWN_WHERE_SET, Reference
 from lbdns.model.refusal import refusal
 
 
@@ -127,14 +128,6 @@ def share_fields_set(model: _Model) -> _Model:
     return model
 
 
-class _ShownWhereSet:
-    """Marks a field that the API shows only where it has another value than its default."""
-
-
-SHOWN_WHERE_SET: Final = _ShownWhereSet()
-"""Marks fields of lbdns's own, and those of the v4 API that few send: strict clients then read back what they sent."""
-
-
 class _NeverShown:
     """Marks a secret."""
 
@@ -154,8 +147,6 @@ def shown_where_set(model: type[BaseModel]) -> frozenset[str]:
 
 
 FilePath = Annotated[Path, AfterValidator(check_path)]
-Flag = Annotated[bool, Strict()]
-Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict(), PlainSerializer(as_written, return_type=int | float, when_used="json")]
 """Dumped as JSON without a fraction where it is whole."""
 
@@ -165,15 +156,10 @@ ObjectName = Annotated[
     AfterValidator(check_object_name),
 ]
 """The name of a pool, monitor or monitor group."""
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_OBJECT_NAME_CHARS)]
-"""Another object's name. Its form is not checked: that an object of that name exists is, by lbdns.config."""
 NetworkReference = Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_NETWORK_NAME_CHARS)]
 """The name of a virtual network."""
-Description = Annotated[str, StringConstraints(max_length=bounds.MAX_DESCRIPTION_CHARS)]
 Weight = Annotated[Number, Field(ge=0, le=1), AfterValidator(_check_weight)]
 Percent = Annotated[Number, Field(ge=0, le=bounds.MAX_PERCENT)]
-Port = Annotated[Whole, Field(ge=0, le=bounds.MAX_PORT)]
-"""0 means none given."""
 Networks = Annotated[
     tuple[Annotated[str, StringConstraints(min_length=1, max_length=bounds.MAX_NETWORK_CHARS)], ...],
     Field(max_length=bounds.MAX_NETWORKS),

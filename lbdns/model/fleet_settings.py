@@ -20,8 +20,9 @@ from pydantic import AfterValidator, PlainValidator, WithJsonSchema, model_valid
 from pydantic_core import PydanticCustomError
 
 from lbdns.model import bounds
-from lbdns.model.fields import FilePath, Flag, Frozen
+from lbdns.model.fields import FilePath, Frozen
 from lbdns.model.mistakes import shown
+from lbdns.model.plain_fields import Flag
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import format_socket_address, parse_socket_address
 

@@ -21,8 +21,9 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, mod
 from lbdns.base.wording import counted
 from lbdns.dns.cookie_words import SECRET_BYTES
 from lbdns.model import bounds
-from lbdns.model.fields import FilePath, Frozen, Whole
+from lbdns.model.fields import FilePath, Frozen
 from lbdns.model.mistakes import shown
+from lbdns.model.plain_fields import Whole
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 
 _SECRET: Final = re.compile(rf"[0-9A-Fa-f]{{{2 * SECRET_BYTES}}}")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
-
 from lbdns.model import bounds
+from lbdns.model.plain_fields import CheckedBy, Laid
 from lbdns.model.refusal import refusal
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
@@ -39,17 +38,10 @@ def _check_cases(value: Any) -> Any:
     return value
 
 
-HeaderValue = Annotated[
-    str, StringConstraints(min_length=1, max_length=bounds.MAX_HEADER_VALUE_CHARS), AfterValidator(_check_value)
-]
-HeaderName = Annotated[
-    str, StringConstraints(min_length=1, max_length=bounds.MAX_HEADER_NAME_CHARS), AfterValidator(_check_name)
-]
+HeaderValue = Annotated[str, Laid(min_length=1, max_length=bounds.MAX_HEADER_VALUE_CHARS), CheckedBy(_check_value)]
+HeaderName = Annotated[str, Laid(min_length=1, max_length=bounds.MAX_HEADER_NAME_CHARS), CheckedBy(_check_name)]
 Headers = Annotated[
-    dict[
-        HeaderName,
-        Annotated[tuple[HeaderValue, ...], Field(min_length=1, max_length=bounds.MAX_HEADER_VALUES)],
-    ],
-    BeforeValidator(_check_cases),
-    Field(max_length=bounds.MAX_HEADERS),
+    dict[HeaderName, Annotated[tuple[HeaderValue, ...], Laid(min_length=1, max_length=bounds.MAX_HEADER_VALUES)]],
+    Laid(max_length=bounds.MAX_HEADERS),
+    CheckedBy(_check_cases, is_first=True),
 ]

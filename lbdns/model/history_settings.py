@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from lbdns.model import bounds
-from lbdns.model.fields import Flag, Frozen, Whole
+from lbdns.model.fields import Frozen
 from lbdns.model.mistakes import shown
+from lbdns.model.plain_fields import Flag, Whole
 from lbdns.model.refusal import refusal
 
 UNITS: Final = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}

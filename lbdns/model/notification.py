@@ -17,13 +17,14 @@ from pydantic import (
 )
 
 from lbdns.model import bounds
-from lbdns.model.fields import Flag, Frozen, ObjectName
+from lbdns.model.fields import Frozen, ObjectName
 from lbdns.model.headers import HeaderName
 from lbdns.model.hostnames import parse_hostname
-from lbdns.model.ip_text import parse_ip
+from lbdns.model.plain_fields import Flag
 from lbdns.model.refusal import Mistake, refusal, refuse_all
+from lbdns.model.socket_address import parse_mail_server
+from lbdns.model.subscription import Mechanism
 
-Mechanism = Literal["webhook", "email", "pagerduty"]
 SINK_FIELDS: Final[dict[Mechanism, tuple[str, ...]]] = {
     "webhook": ("secret", "secret_header"),
     "email": ("smtp", "sender", "username", "password"),
@@ -56,26 +57,6 @@ def _check_mail_address(text: str) -> str:
         raise refusal(f'"{text}" is no mail address; expected one such as operations@example.com')
     parse_hostname(found[1])
     return text
-
-
-def parse_mail_server(text: str) -> tuple[str, int]:
-    """Return (host, port) of `mail.example.com`, `mail.example.com:25`, `192.0.2.25:25` or `[2001:db8::25]:25`.
-
-    Without a port it is 25. Raises a refusal.
-    """
-    found = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?", text)
-    port = int(found[3] or bounds.SMTP_PORT) if found else 0
-    if found is None or not 1 <= port <= bounds.MAX_PORT:
-        raise refusal(f'"{text}" is no mail server; expected HOST or HOST:PORT, such as mail.example.com:25')
-    if found[1] is not None:
-        return str(parse_ip(found[1])), port
-    is_ip = re.fullmatch(r"[0-9.]+", found[2])
-    return str(parse_ip(found[2])) if is_ip else _host(found[2]), port
-
-
-def _host(text: str) -> str:
-    """Return a hostname; `localhost` alone may have one label."""
-    return text.lower() if text.lower() == "localhost" else parse_hostname(text)
 
 
 def _check_mail_server(text: str) -> str:

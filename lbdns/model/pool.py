@@ -13,25 +13,12 @@ from lbdns.base.wording import nearest
 from lbdns.base.words import ENDPOINT_POLICIES
 from lbdns.dns import record_bounds
 from lbdns.model import bounds
-from lbdns.model.fields import (
-    SHOWN_WHERE_SET,
-    Description,
-    Flag,
-    Frozen,
-    Latitude,
-    Longitude,
-    NetworkReference,
-    Networks,
-    ObjectName,
-    Percent,
-    Port,
-    Reference,
-    Weight,
-    Whole,
-)
+from lbdns.model.fields import Frozen, Latitude, Longitude, NetworkReference, Networks, ObjectName, Percent, Weight
+from lbdns.model.filter_terms import FilterTerms, ScopeTerms
 from lbdns.model.headers import HeaderValue
 from lbdns.model.hostnames import parse_hostname
 from lbdns.model.ip_text import IPV4_LIKE, parse_ip
+from lbdns.model.plain_fields import SHOWN_WHERE_SET, Description, Flag, Port, Reference, Whole
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 
 EndpointKey = tuple[str, ...]
@@ -184,22 +171,15 @@ class OriginSteering(Frozen):
     """`hash` by the client's address; the others by chance."""
 
 
-class NotificationScope(Frozen):
+class NotificationScope(Frozen, ScopeTerms):
     """Which changes of a pool, or of its endpoints, are notified: all (`healthy` unset), or only those to one state."""
 
-    disable: Flag = False
-    """Whether nothing is told."""
-    healthy: Flag | None = None
-    """Whether only becoming healthy is told (true), only becoming unhealthy (false), or both (without it)."""
 
-
-class NotificationFilter(Frozen):
+class NotificationFilter(Frozen, FilterTerms):
     """What is notified about a pool and its endpoints."""
 
     origin: NotificationScope | None = None
-    """What is told of the pool's endpoints."""
     pool: NotificationScope | None = None
-    """What is told of the pool."""
 
 
 def _upper_region(value: Any) -> Any:

@@ -6,10 +6,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field
-
 from lbdns.model import bounds
-from lbdns.model.fields import Frozen
+from lbdns.model.plain_fields import CheckedBy, Laid, plain_term
 from lbdns.model.refusal import refusal
 
 Network = IPv4Network | IPv6Network
@@ -44,12 +42,11 @@ def _check_network(text: str) -> str:
         raise refusal(f'"{text}" is no network: {error}; expected one such as 192.0.2.0/24 or 2001:db8::/32') from None
 
 
-Networks = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_network)], ...], Field(max_length=bounds.MAX_PROBE_NETWORKS)
-]
+Networks = Annotated[tuple[Annotated[str, CheckedBy(_check_network)], ...], Laid(max_length=bounds.MAX_PROBE_NETWORKS)]
 
 
-class ProbeNetworks(Frozen):
+@plain_term
+class ReachTerms:
     """What monitors, previews and webhooks may reach. Of the networks that an address is in the smallest decides.
 
     In none of them: link-local networks and the metadata services of clouds are denied, all others allowed; loopback is
@@ -66,7 +63,7 @@ class ProbeNetworks(Frozen):
         return _refuses(self.allow, self.deny, address, is_local)
 
 
-DEFAULT: Final = ProbeNetworks()
+DEFAULT: Final = ReachTerms()
 
 
 def is_loopback(address: str) -> bool:
@@ -76,7 +73,7 @@ def is_loopback(address: str) -> bool:
 
 
 def refused_words(address: str, is_local: bool = True) -> str:
-    """Return what to say of an address that may not be probed; `is_local`: as `ProbeNetworks.refuses` has it."""
+    """Return what to say of an address that may not be probed; `is_local`: as `ReachTerms.refuses` has it."""
     if not is_local and is_loopback(address):
         return f"{address} is the loopback of this machine, probed for its operators alone (probe_networks)"
     return f"{address} is not in a network that may be probed (probe_networks)"

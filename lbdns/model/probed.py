@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
-from typing import Final
-
-from pydantic import BaseModel
+from dataclasses import fields, is_dataclass
+from typing import Any, Final
 
 from lbdns.base.probe_types import PROBE_TYPES, acts
-from lbdns.model.monitors import NOT_PROBED, Monitor
+from lbdns.model.monitor_terms import NOT_PROBED, MonitorTerms
 
 IN_TARGET: Final = frozenset({"port"})
 """Fields of a monitor that a check's target holds: where they are not set, the endpoint's own stands in."""
@@ -18,22 +17,24 @@ IN_TARGET: Final = frozenset({"port"})
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
-def probed_port(monitor: Monitor, endpoint_port: int) -> int:
+def probed_port(monitor: MonitorTerms, endpoint_port: int) -> int:
     """Return the port that is probed: the endpoint's own is the service's, and stands in where the monitor has none."""
     return monitor.port or endpoint_port or PROBE_TYPES[monitor.type].default_port
 
 
-def probe_settings(monitor: Monitor) -> tuple[object, ...]:
+def probe_settings(monitor: MonitorTerms) -> tuple[object, ...]:
     """Return all that a monitor says of its probes and their rhythm, save the port, which the target holds."""
-    values = _settings_getter(type(monitor), monitor.type)(monitor)
+    kind: Any = type(monitor)
+    values = _settings_getter(kind, monitor.type)(monitor)
     return tuple(map(_hashable, values))
 
 
 @functools.cache
-def _settings_getter(model: type[Monitor], type_: str) -> Callable[[Monitor], tuple[object, ...]]:
+def _settings_getter(model: Any, type_: str) -> Callable[[MonitorTerms], tuple[object, ...]]:
     """Return what reads the fields that tell checks of a type apart: all that act with it, save those declared."""
     passed_over = NOT_PROBED | IN_TARGET
-    return operator.attrgetter(*(name for name in model.model_fields if name not in passed_over and acts(type_, name)))
+    names = (one.name for one in fields(model))
+    return operator.attrgetter(*(name for name in names if name not in passed_over and acts(type_, name)))
 
 
 def _hashable(value: object) -> object:
@@ -44,6 +45,6 @@ def _hashable(value: object) -> object:
         return tuple((name, _hashable(one)) for name, one in value.items())
     if isinstance(value, list | tuple):
         return tuple(map(_hashable, value))
-    if isinstance(value, BaseModel):
-        return tuple((name, _hashable(one)) for name, one in value)
+    if is_dataclass(value):
+        return tuple(_hashable(getattr(value, one.name)) for one in fields(value))
     return value

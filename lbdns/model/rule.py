@@ -19,7 +19,8 @@ from lbdns.expressions.parse import parse
 from lbdns.expressions.proxied import parse_condition
 from lbdns.expressions.tree import Condition, lists_of
 from lbdns.model import bounds
-from lbdns.model.fields import AsSent, Flag, PoolNames, Reference, Weight, Whole
+from lbdns.model.fields import AsSent, PoolNames, Weight
+from lbdns.model.plain_fields import Flag, Reference, Whole
 from lbdns.model.refusal import Mistake, refuse_all
 from lbdns.model.steering_fields import (
     AdaptiveRouting,

@@ -7,7 +7,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from lbdns.model import bounds
-from lbdns.model.fields import Frozen, Whole
+from lbdns.model.fields import Frozen
+from lbdns.model.plain_fields import Whole
 
 KEPT_BITS: Final = {"cut": (bounds.SAMPLED_BITS_4, bounds.SAMPLED_BITS_6), "none": (0, 0)}
 """By `privacy`: how many bits of IPv4 and of IPv6 networks are kept."""

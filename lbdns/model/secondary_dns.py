@@ -22,8 +22,9 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from lbdns.model import bounds
 from lbdns.model.alerting import AlertingName
 from lbdns.model.dnssec_settings import ZoneName
-from lbdns.model.fields import NEVER_SHOWN, SHOWN_WHERE_SET, Flag, Frozen, Reference, Whole
+from lbdns.model.fields import NEVER_SHOWN, Frozen
 from lbdns.model.ip_text import parse_ip
+from lbdns.model.plain_fields import SHOWN_WHERE_SET, Flag, Reference, Whole
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.transfer_settings import AccessNetwork, Steered
 from lbdns.model.tsig_key import Algorithm, KeyName, KeySecret

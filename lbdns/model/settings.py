@@ -23,14 +23,15 @@ from lbdns.base.words import CONTROL_SOCKET
 from lbdns.model import bounds
 from lbdns.model.dnssec_settings import DnssecSettings
 from lbdns.model.dnstap_settings import DnstapSettings
-from lbdns.model.fields import FilePath, Flag, Frozen, Latitude, Longitude, ObjectName, Whole, check_path
+from lbdns.model.fields import FilePath, Frozen, Latitude, Longitude, ObjectName, check_path
 from lbdns.model.fleet_settings import FleetSettings
 from lbdns.model.guard_settings import Cookies, CookieSettings, RateLimit
 from lbdns.model.history_settings import HistorySettings
 from lbdns.model.mistakes import shown
 from lbdns.model.named_lists import NetworkList, as_texts, check_list
 from lbdns.model.notification import MailServer, Notification
-from lbdns.model.probe_networks import ProbeNetworks
+from lbdns.model.plain_fields import Flag, Whole
+from lbdns.model.probe_networks import ReachTerms
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.sample_settings import SampleSettings
 from lbdns.model.socket_address import check_source, format_socket_address, parse_resolver, parse_socket_address
@@ -89,6 +90,14 @@ else:
 TcpListen = Annotated[str, AfterValidator(_check_tcp_listen)]
 ApiName = Annotated[str, StringConstraints(to_lower=True), AfterValidator(_check_api_name)]
 NamedLists = Annotated[dict[ObjectName, NetworksOrFile], Field(max_length=bounds.MAX_LISTS)]
+
+
+class ProbeNetworks(Frozen, ReachTerms):
+    """What monitors, previews and webhooks may reach. Of the networks that an address is in the smallest decides.
+
+    In none of them: link-local networks and the metadata services of clouds are denied, all others allowed; loopback is
+    for whoever works on this machine (`is_local`), and for the objects that nobody else had a hand in.
+    """
 
 
 class PopSettings(Frozen):

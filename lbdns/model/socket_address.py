@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from lbdns.model import bounds
+from lbdns.model.hostnames import parse_hostname
 from lbdns.model.ip_text import parse_ip
 from lbdns.model.refusal import refusal
 
@@ -78,3 +81,23 @@ def check_source(text: str) -> str:
     if address.is_unspecified or address.is_multicast:
         raise refusal(f'"{text}" is not the address of one host; expected one of this machine\'s own')
     return str(address)
+
+
+def parse_mail_server(text: str) -> tuple[str, int]:
+    """Return (host, port) of `mail.example.com`, `mail.example.com:25`, `192.0.2.25:25` or `[2001:db8::25]:25`.
+
+    Without a port it is 25. Raises a refusal.
+    """
+    found = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?", text)
+    port = int(found[3] or bounds.SMTP_PORT) if found else 0
+    if found is None or not 1 <= port <= bounds.MAX_PORT:
+        raise refusal(f'"{text}" is no mail server; expected HOST or HOST:PORT, such as mail.example.com:25')
+    if found[1] is not None:
+        return str(parse_ip(found[1])), port
+    is_ip = re.fullmatch(r"[0-9.]+", found[2])
+    return str(parse_ip(found[2])) if is_ip else _host(found[2]), port
+
+
+def _host(text: str) -> str:
+    """Return a hostname; `localhost` alone may have one label."""
+    return text.lower() if text.lower() == "localhost" else parse_hostname(text)

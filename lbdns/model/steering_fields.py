@@ -11,7 +11,8 @@ from lbdns.base.wording import nearest
 from lbdns.base.words import STEERING_POLICIES
 from lbdns.dns import record_bounds
 from lbdns.model import bounds
-from lbdns.model.fields import SHOWN_WHERE_SET, Flag, Frozen, Number, PoolNames, Reference, Weight, Whole
+from lbdns.model.fields import Frozen, Number, PoolNames, Weight
+from lbdns.model.plain_fields import SHOWN_WHERE_SET, Flag, Reference, Whole
 from lbdns.model.refusal import refusal
 
 if TYPE_CHECKING:

@@ -2,25 +2,24 @@
 
 Publishing makes these nouns from a configuration and writes them as JSON beside the snapshot whose slots they name; the
 monitor worker reads them back. What is written and what is read follows from this one definition. Keys that a later
-release adds are passed over.
+release adds are passed over. What these nouns hold was checked by their models: here they are plain, so that the worker
+has no need of pydantic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final
 
-from pydantic import TypeAdapter
-
+from lbdns.model.filter_terms import FilterTerms
 from lbdns.model.fleet_terms import FleetTerms
-from lbdns.model.monitors import Monitor, MonitorGroup
-from lbdns.model.pool import NotificationFilter
-from lbdns.model.probe_networks import DEFAULT, ProbeNetworks
+from lbdns.model.monitor_terms import MonitorGroupTerms, MonitorTerms
+from lbdns.model.probe_networks import DEFAULT, ReachTerms
 from lbdns.model.subscription import Subscription
+from lbdns.model.term_reader import read_term, write_term
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ class PoolTarget:
     monitor_group: str | None
     endpoints: tuple[EndpointSpec, ...]
     check_regions: tuple[str, ...] = ()
-    notification_filter: NotificationFilter | None = None
+    notification_filter: FilterTerms | None = None
     id: str = ""
     is_local: bool = True
 
@@ -124,13 +123,13 @@ class TargetsHead:
 
     generation: int
     table: Path
-    monitors: dict[str, Monitor]
-    monitor_groups: dict[str, MonitorGroup]
+    monitors: Mapping[str, MonitorTerms]
+    monitor_groups: Mapping[str, MonitorGroupTerms]
     resolvers: tuple[str, ...] = ()
     vantage_points: tuple[Vantage, ...] = (Vantage(),)
     subscriptions: tuple[Subscription, ...] = ()
     account_id: str = ""
-    probe_networks: ProbeNetworks = DEFAULT
+    probe_networks: ReachTerms = DEFAULT
     networks: tuple[NetworkTarget, ...] = ()
     fleet: FleetTerms | None = None
 
@@ -145,41 +144,20 @@ class TargetsDocument(TargetsHead):
 
 def encode_pool(pool: PoolTarget) -> bytes:
     """Return a pool's part of the document."""
-    return _pool_adapter().dump_json(pool)
+    return write_term(pool)
 
 
 def encode_balancer(balancer: BalancerSpec) -> bytes:
     """Return a load balancer's part of the document."""
-    return _balancer_adapter().dump_json(balancer)
+    return write_term(balancer)
 
 
 def encode_document(head: TargetsHead, pools: Iterable[bytes], load_balancers: Iterable[bytes]) -> bytes:
     """Return the document; the parts come encoded, so that a writer of many generations can keep those that stay."""
-    opened = _head_adapter().dump_json(head).removesuffix(b"}")
+    opened = write_term(head).removesuffix(b"}")
     return b'%b,"pools":[%b],"load_balancers":[%b]}' % (opened, b",".join(pools), b",".join(load_balancers))
 
 
 def decode_document(data: bytes) -> TargetsDocument:
-    """Return a document's content; raises ValidationError, a ValueError, where it is malformed."""
-    return _document_adapter().validate_json(data)
-
-
-# Made when first needed: most processes that know these nouns write and read no document.
-@cache
-def _pool_adapter() -> TypeAdapter[PoolTarget]:
-    return TypeAdapter(PoolTarget)
-
-
-@cache
-def _balancer_adapter() -> TypeAdapter[BalancerSpec]:
-    return TypeAdapter(BalancerSpec)
-
-
-@cache
-def _head_adapter() -> TypeAdapter[TargetsHead]:
-    return TypeAdapter(TargetsHead)
-
-
-@cache
-def _document_adapter() -> TypeAdapter[TargetsDocument]:
-    return TypeAdapter(TargetsDocument)
+    """Return a document's content; raises BadTerm, a ValueError, where it is malformed."""
+    return read_term(TargetsDocument, data)

@@ -17,9 +17,10 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, Str
 
 from lbdns.base.wording import counted
 from lbdns.model import bounds
-from lbdns.model.fields import Flag, Frozen, check_object_name
+from lbdns.model.fields import Frozen, check_object_name
 from lbdns.model.mistakes import shown
 from lbdns.model.named_lists import Network, read_each
+from lbdns.model.plain_fields import Flag
 from lbdns.model.refusal import Mistake, refusal, refuse_all
 from lbdns.model.socket_address import format_socket_address, parse_socket_address
 from lbdns.model.tsig_key import KeyName

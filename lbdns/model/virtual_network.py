@@ -17,8 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
-from typing import Annotated, Final, NamedTuple, Protocol, Self
-from urllib.parse import unquote, urlsplit
+from typing import Annotated, Final, Protocol, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, StringConstraints, model_validator
@@ -26,18 +25,16 @@ from pydantic import AfterValidator, StringConstraints, model_validator
 from lbdns.base.lasting_ids import lasting_id
 from lbdns.base.wording import listed
 from lbdns.model import bounds
-from lbdns.model.fields import SHOWN_WHERE_SET, Description, Flag, Frozen, NetworkReference
-from lbdns.model.hostnames import parse_hostname
-from lbdns.model.ip_text import parse_ip
+from lbdns.model.fields import Frozen, NetworkReference
+from lbdns.model.plain_fields import SHOWN_WHERE_SET, Description, Flag
 from lbdns.model.pool import Endpoint
+from lbdns.model.proxy_place import parse_proxy
 from lbdns.model.refusal import Mistake, refusal, refuse_all
-from lbdns.model.socket_address import check_source, format_socket_address
+from lbdns.model.socket_address import check_source
 
 Network = IPv4Network | IPv6Network
 PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 """Addresses that mean another host in each network: RFC 1918, RFC 6598, RFC 4193."""
-PROXY_SCHEMES: Final = ("socks5", "http")
-"""SOCKS5 (RFC 1928), and CONNECT (RFC 9110 section 9.3.6)."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}", re.ASCII)
 _DEVICE: Final = re.compile(r"[^\s/:]{1,15}")
@@ -79,46 +76,6 @@ def _check_namespace(text: str) -> str:
             f'"{text}" is no network namespace; expected its name, as "ip netns" lists it, or a path that begins with /'
         )
     return text
-
-
-class ProxyPlace(NamedTuple):
-    """A proxy: how one speaks to it, where it is, and as whom ("" without a name)."""
-
-    scheme: str
-    host: str
-    port: int
-    user: str = ""
-    password: str = ""
-
-    def __str__(self) -> str:
-        return format_socket_address(self.host, self.port)
-
-
-def parse_proxy(text: str) -> ProxyPlace:
-    """Return the proxy of `socks5://[USER:PASSWORD@]HOST:PORT` or `http://...`; raise a refusal that does not repeat
-    the password."""
-    expected = "expected socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before the host where it asks"
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise refusal(f"the proxy's address is no URL; {expected}") from None
-    if parts.scheme not in PROXY_SCHEMES:
-        raise refusal(f'"{parts.scheme}" is no kind of proxy; {expected}')
-    if not parts.hostname or not port:
-        lacking = "host" if not parts.hostname else "port"
-        raise refusal(f"the proxy's address has no {lacking}; {expected}")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise refusal(f"something stands behind the proxy's port; {expected}")
-    host = parts.hostname
-    is_address = ":" in host or host.replace(".", "").isdigit()
-    return ProxyPlace(
-        parts.scheme,
-        str(parse_ip(host)) if is_address else parse_hostname(host),
-        port,
-        unquote(parts.username or ""),
-        unquote(parts.password or ""),
-    )
 
 
 def _check_proxy(text: str) -> str:

@@ -9,13 +9,11 @@ would keep itself alive, whatever the world says: such a hostname has no address
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final
 
 from lbdns.answer.answer import Road, answer
 from lbdns.answer.match import MatchKind
@@ -24,18 +22,15 @@ from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import make_query
 from lbdns.dns.codes import NXDOMAIN, TYPE_A, TYPE_AAAA, TYPE_CNAME
 from lbdns.dns.name import encode_canonical, show_name
-from lbdns.health.verdict import HEALTHY
-from lbdns.mapped.health_table import HealthTable
-from lbdns.mapped.resolved import write_addresses
-from lbdns.mapped.snapshot_file import Snapshot
-from lbdns.model.configuration import Configuration
-from lbdns.monitor.targets import Targets
-from lbdns.places.geodata import Geodata
-from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.lookup.name_rows import DIRECTORY
-from lbdns.snapshot.slots import Slots
 from lbdns.steering.kernel.endpoints import is_unresolved
 from lbdns.steering.kernel.view import Query
+
+if TYPE_CHECKING:
+    from lbdns.mapped.health_table import HealthTable
+    from lbdns.mapped.snapshot_file import Snapshot
+    from lbdns.model.configuration import Configuration
+    from lbdns.monitor.targets import Targets
 
 ZONES_MAX: Final = 16  # that one chain of aliases leads through
 TTL_MAX_S: Final = 3600  # of what stands in a zone of others
@@ -159,36 +154,6 @@ class OwnNames:
         balancers = self._follow(encode_canonical(name), TYPE_A, None).balancers
         pools = (pool for row in balancers for pool in self._pools.get(self._view.text("lb_text", row), ()))
         return tuple(sorted({one for pool in pools for one in self._hostnames.get(pool, ())}))
-
-
-class UnservedNames:
-    """Those of a configuration that nobody serves yet, every monitored endpoint taken to be up; for a `with` statement,
-    which has `names`."""
-
-    def __init__(self, configuration: Configuration) -> None:
-        """Compile the configuration."""
-        geodata = configuration.settings.geodata
-        self._slots = Slots().assign(configuration)
-        self._folder = tempfile.TemporaryDirectory(prefix="lbdns-")
-        path = Path(self._folder.name, "health")
-        self._table = HealthTable.create(path, self._slots.endpoint_count, self._slots.pool_count, 0)
-        for column in (self._table.columns["endpoint_state"], self._table.columns["pool_state"]):
-            column[:] = memoryview(bytes((HEALTHY,)) * len(column))
-        snapshot = compile_snapshot(configuration, Geodata.open(geodata.city, geodata.asn), self._slots, generation=1)
-        self.names = OwnNames.of_configuration(snapshot, self._table, configuration)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
-
-    def put(self, name: str, v4: Sequence[str], v6: Sequence[str], expiry_s: int) -> None:
-        """Take it that a hostname has these addresses until then (unix seconds)."""
-        packed4, packed6 = [ip_address(one).packed for one in v4], [ip_address(one).packed for one in v6]
-        for (_, _, address, *_), slot in self._slots.endpoint.items():
-            if address == name:
-                write_addresses(self._table.columns, slot, packed4, packed6, expiry_s)
 
 
 def _denial(name: bytes, is_unknown: bool, is_steered: bool) -> str:

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from lbdns.base.probe_types import acts
 from lbdns.health.reasons import TIMEOUTS, Reason
 from lbdns.health.way_faults import WayFault
-from lbdns.model.monitors import Monitor
+from lbdns.model.monitor_terms import MonitorTerms
 from lbdns.model.probe_networks import is_loopback, refused_words
 from lbdns.model.probed import probe_settings, probed_port
 from lbdns.model.targets_document import EndpointSpec, Vantage, is_name
@@ -93,7 +93,7 @@ class Check:
     )
 
     def __init__(
-        self, key: CheckKey, monitor: Monitor, gate: ResultGate, may_reach: Callable[[str], bool] = _anything
+        self, key: CheckKey, monitor: MonitorTerms, gate: ResultGate, may_reach: Callable[[str], bool] = _anything
     ) -> None:
         """Make a check with nobody listening yet. `may_reach` judges the address each time before it is probed."""
         self.key = key
@@ -192,7 +192,7 @@ def timed_out(result: Result) -> bool:
 
 
 def check_key(
-    monitor: Monitor,
+    monitor: MonitorTerms,
     endpoint: EndpointSpec,
     address: str,
     vantage: Vantage,
@@ -214,7 +214,7 @@ def check_key(
     return CheckKey(probe_settings(monitor), target, vantage, reached_by_all)
 
 
-def monitor_host(monitor: Monitor) -> str:
+def monitor_host(monitor: MonitorTerms) -> str:
     """Return the monitor's own Host header; empty where it has none."""
     for name, values in monitor.header.items():
         if name.lower() == "host" and values:

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from lbdns.health.verdict import HEALTHY
 from lbdns.model.bounds import ALL_REGIONS
-from lbdns.model.probe_networks import ProbeNetworks
+from lbdns.model.probe_networks import DEFAULT, ReachTerms
 from lbdns.model.targets_document import NOT_ON_WIRE, EndpointSpec, Vantage, is_name
 from lbdns.monitor.isolation import IsolationGate
 from lbdns.monitor.ledger.ledger import Ledger
@@ -76,7 +76,7 @@ class ProbePlan:
         self._gates: dict[Vantage, IsolationGate[Check]] = {}
         self._series: dict[int, dict[SeriesKey, tuple[Series, Check]]] = {}  # by the endpoint's identity
         self._members: dict[Member, Member] = {}
-        self._networks = ProbeNetworks()
+        self._networks: ReachTerms = DEFAULT
         self.shares: ProbeShares | None = None
         self._is_apart = False
         self.checks: dict[CheckKey, Check] = {}

@@ -8,14 +8,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import join_path
+from lbdns.model.filter_terms import FilterTerms
 from lbdns.model.fleet_terms import FleetTerms
-from lbdns.model.monitors import Monitor
-from lbdns.model.pool import NotificationFilter
-from lbdns.model.probe_networks import DEFAULT, ProbeNetworks
+from lbdns.model.monitor_terms import MonitorTerms
+from lbdns.model.probe_networks import DEFAULT, ReachTerms
 from lbdns.model.subscription import Subscription
 from lbdns.model.targets_document import (
     BalancerSpec,
@@ -26,6 +24,7 @@ from lbdns.model.targets_document import (
     Vantage,
     decode_document,
 )
+from lbdns.model.term_reader import BadTerm
 
 _GENERATION = re.compile(rb'"generation": ?\d+')
 """Stands once in a document, before all that it says of the work."""
@@ -36,7 +35,7 @@ class Member:
     """A monitor's part in judging a pool's endpoints; a pool with a single monitor has one member."""
 
     name: str
-    monitor: Monitor
+    monitor: MonitorTerms
     votes: bool = True
     must_be_healthy: bool = False
 
@@ -56,7 +55,7 @@ class PoolSpec:
     members: tuple[Member, ...]
     check_regions: tuple[str, ...]
     endpoints: tuple[EndpointSpec, ...]
-    notification_filter: NotificationFilter | None = None
+    notification_filter: FilterTerms | None = None
     id: str = ""
     is_local: bool = True
 
@@ -73,7 +72,7 @@ class Targets:
     vantages: tuple[Vantage, ...]
     subscriptions: tuple[Subscription, ...] = ()
     account_id: str = ""
-    probe_networks: ProbeNetworks = DEFAULT
+    probe_networks: ReachTerms = DEFAULT
     networks: tuple[NetworkTarget, ...] = ()
     fleet: FleetTerms | None = None
 
@@ -97,9 +96,8 @@ def load_targets(path: Path, generation: int, known: LoadedTargets | None = None
         return LoadedTargets(parse_targets(data), digest)
     except OSError as error:
         raise LbdnsError(f"{path}: cannot read what to probe: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        told = ": ".join([*filter(None, [join_path(*first["loc"])]), first["msg"]])
+    except BadTerm as error:
+        told = ": ".join([*filter(None, [join_path(*error.location)]), str(error)])
         raise LbdnsError(f"{path}: not a targets document of this release: {told}") from error
     except LookupError as error:
         raise LbdnsError(
@@ -108,7 +106,7 @@ def load_targets(path: Path, generation: int, known: LoadedTargets | None = None
 
 
 def parse_targets(data: bytes) -> Targets:
-    """Return a document's content; raises ValidationError where it is malformed, LookupError where it names a monitor
+    """Return a document's content; raises BadTerm where it is malformed, LookupError where it names a monitor
     or a group that it has not got."""
     document = decode_document(data)
     members = _Members(document)

@@ -15,13 +15,13 @@ from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.memo import BySequence, KeyCounts
 from lbdns.dns.name import encode_canonical
 from lbdns.model.balancer import LoadBalancer
-from lbdns.model.bus_access import BusAccess, bus_access
+from lbdns.model.bus_access import bus_access
 from lbdns.model.configuration import Configuration
-from lbdns.model.fleet_terms import FleetTerms
+from lbdns.model.fleet_terms import BusAccess, FleetTerms
 from lbdns.model.needed_names import answered_pools, must_resolve
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
-from lbdns.model.subscription import subscriptions_of
+from lbdns.model.subscribing import subscriptions_of
 from lbdns.model.targets_document import (
     BalancerSpec,
     EndpointSpec,

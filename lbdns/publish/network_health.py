@@ -11,7 +11,8 @@ from lbdns.health.way_faults import WAY_DOWN, WAY_WORDS, down_text, fault_text, 
 from lbdns.mapped.endpoint_rows import Columns
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Endpoint
-from lbdns.model.virtual_network import NetworkTable, Via, VirtualNetwork, parse_proxy
+from lbdns.model.proxy_place import parse_proxy
+from lbdns.model.virtual_network import NetworkTable, Via, VirtualNetwork
 from lbdns.publish.publisher import Published
 
 

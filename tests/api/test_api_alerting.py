@@ -10,7 +10,7 @@ import pytest
 from lbdns.base.kinds import Kind
 from lbdns.manage.store.revisions import diff
 from lbdns.manage.store.revisions.to_files import tree_of
-from lbdns.model.subscription import subscriptions_of
+from lbdns.model.subscribing import subscriptions_of
 from tests.api.conftest import Api
 from tests.api.hook_server import HookServer
 

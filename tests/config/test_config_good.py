@@ -17,9 +17,8 @@ from lbdns.config.files_read import FilesRead
 from lbdns.config.loading import load, load_settings, parse
 from lbdns.dns.zone import Zone
 from lbdns.model.configuration import Configuration
-from lbdns.model.notification import parse_mail_server
 from lbdns.model.settings import Settings
-from lbdns.model.socket_address import parse_resolver
+from lbdns.model.socket_address import parse_mail_server, parse_resolver
 
 HERE = Path(__file__).parent
 EVERYTHING = HERE / "good" / "everything"

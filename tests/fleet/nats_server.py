@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lbdns.fleet.bus.nats_bus import NatsBus
-from lbdns.model.bus_access import BusAccess
+from lbdns.model.fleet_terms import BusAccess
 
 BINARY = Path(sys.executable).parent / "nats-server"
 WAIT_S = 10.0

@@ -13,8 +13,8 @@ import pytest
 from lbdns.base.errors import LbdnsError
 from lbdns.fleet.fleet_status import decode_status
 from lbdns.fleet.observing.health_news import HealthNews, decode_news
-from lbdns.model.bus_access import BusAccess
 from lbdns.model.fleet_report import MachineStatus, revision_text
+from lbdns.model.fleet_terms import BusAccess
 from lbdns.model.settings import Settings
 from lbdns.processes.supervisor.fleet_keeper import FleetKeeper
 from lbdns.processes.supervisor.fleet_link import FleetLink

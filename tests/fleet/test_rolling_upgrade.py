@@ -13,8 +13,8 @@ import pytest
 from lbdns import __version__
 from lbdns.fleet.bus.nats_bus import NatsBus
 from lbdns.fleet.fleet_status import encode_status
-from lbdns.model.bus_access import BusAccess
 from lbdns.model.fleet_report import MachineStatus
+from lbdns.model.fleet_terms import BusAccess
 from tests.cli.commands import run
 from tests.fleet.nats_server import NatsServer
 from tests.fleet.served_fleet import PLACES, SETTLE_S, PlacedServer, served_fleet, wait_alike

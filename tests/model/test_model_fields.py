@@ -17,7 +17,8 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.bounds import REGION_CODES
 from lbdns.model.hostnames import parse_hostname, parse_owner_name
 from lbdns.model.mistakes import mistakes_of
-from lbdns.model.monitors import Monitor, MonitorGroup, MonitorType, parse_expected_codes
+from lbdns.model.monitor_terms import MonitorType, parse_expected_codes
+from lbdns.model.monitors import Monitor, MonitorGroup
 from lbdns.model.pool import Endpoint, Pool
 from lbdns.model.settings import ApiSettings, Settings
 from lbdns.model.socket_address import format_socket_address, parse_socket_address

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from lbdns.model.configuration import Configuration
 from lbdns.model.mistakes import mistakes_of
 from lbdns.model.pool import Endpoint, Pool
+from lbdns.model.proxy_place import parse_proxy
 from lbdns.model.virtual_network import (
     PRIVATE,
     NetworkRoute,
@@ -19,7 +20,6 @@ from lbdns.model.virtual_network import (
     Via,
     VirtualNetwork,
     network_of,
-    parse_proxy,
 )
 
 UUID_A = "a5624d4e-044a-4ff0-b3e1-e2465353d4b4"

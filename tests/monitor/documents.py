@@ -11,7 +11,7 @@ from typing import Any
 
 from lbdns.health.identity import identity
 from lbdns.model.notification import Notification
-from lbdns.model.subscription import subscription_of
+from lbdns.model.subscribing import subscription_of
 from lbdns.model.targets_document import is_name
 from lbdns.monitor import targets
 from lbdns.monitor.targets import Targets

@@ -18,7 +18,8 @@ from lbdns.health.events import HealthChange
 from lbdns.manage.store.revisions.from_files import state_of
 from lbdns.model.notification import Notification
 from lbdns.model.pool import NotificationFilter
-from lbdns.model.subscription import Subscription, subscription_of
+from lbdns.model.subscribing import subscription_of
+from lbdns.model.subscription import Subscription
 from lbdns.monitor.notify.alert_messages import CHANGES_MAX, summary_text
 from lbdns.monitor.notify.alerts import ENABLEMENT, END, HEALTH, NETWORK, START, Alert, AlertBook, load_former, wants
 from lbdns.monitor.notify.mail import mail_of

@@ -16,7 +16,8 @@ from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import lasting_id
 from lbdns.config.loading import parse
 from lbdns.model.notification import Notification
-from lbdns.model.subscription import Destination, subscription_of, subscriptions_of
+from lbdns.model.subscribing import subscription_of, subscriptions_of
+from lbdns.model.subscription import Destination
 from lbdns.monitor.notify.alerts import ENABLEMENT, END, HEALTH, START, Alert, wants
 from lbdns.monitor.notify.mail import send
 from lbdns.monitor.notify.notification_store import (

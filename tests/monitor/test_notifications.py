@@ -18,7 +18,8 @@ from lbdns.health.events import HealthChange
 from lbdns.health.forced import Forced
 from lbdns.health.verdict import HEALTHY, UNHEALTHY
 from lbdns.model.notification import SINK_FIELDS, Notification
-from lbdns.model.subscription import Subscription, subscription_of
+from lbdns.model.subscribing import subscription_of
+from lbdns.model.subscription import Subscription
 from lbdns.monitor.notify import receiver
 from lbdns.monitor.notify.delivery import DeliveryFailed, Told
 from lbdns.monitor.notify.notifier import Notifier

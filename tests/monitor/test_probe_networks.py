@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from lbdns.config.loading import examine_tree
 from lbdns.health.reasons import Reason
 from lbdns.model.monitors import Monitor
-from lbdns.model.probe_networks import ProbeNetworks
+from lbdns.model.settings import ProbeNetworks
 from lbdns.model.subscription import Destination
 from lbdns.model.targets_document import Vantage, lone_endpoint
 from lbdns.monitor.notify.delivery import DeliveryFailed

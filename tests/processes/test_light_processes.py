@@ -17,7 +17,8 @@ LIGHT = {
     "lbdns.telemetry.history.history_worker": MANAGEMENT | LIBRARIES - {"email", "sqlite3"} | {"asyncio"},
     "lbdns.telemetry.dnstap.dnstap_worker": MANAGEMENT | LIBRARIES | {"numpy", "asyncio"},
     "lbdns.transfer.inward.transfer_worker": MANAGEMENT | LIBRARIES | {"numpy"},
-    "lbdns.monitor.waiting_worker": MANAGEMENT - {"pydantic", "pydantic_core"} | {"dns", "httpx", "aiohttp", "numpy"},
+    "lbdns.monitor.waiting_worker": MANAGEMENT | LIBRARIES - {"email", "sqlite3"} | {"aiohttp", "numpy"},
+    "lbdns.monitor.own_names": MANAGEMENT | LIBRARIES | {"numpy", "maxminddb", "asyncio"},
     "lbdns.processes.supervisor.server_life": MANAGEMENT - {"pydantic", "pydantic_core", "yaml", "click"}
     | LIBRARIES - {"email"}
     | {"numpy"},

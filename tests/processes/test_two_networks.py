@@ -25,9 +25,9 @@ from lbdns.manage.store.state import State
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.targets_document import EndpointSpec
-from lbdns.monitor.own_names import UnservedNames
 from lbdns.monitor.targets import PoolSpec
 from lbdns.monitor.toggles import toggles
+from lbdns.monitor.unserved_names import UnservedNames
 from lbdns.publish.explaining import Addresses, explain_configuration, explain_running
 from lbdns.publish.publisher import Published, Publisher
 from lbdns.telemetry.metrics import ServerCollector

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lbdns.config.loading import parse
-from lbdns.model.subscription import subscription_of
+from lbdns.model.subscribing import subscription_of
 from lbdns.model.targets_document import (
     BalancerSpec,
     EndpointSpec,
@@ -72,24 +73,25 @@ def test_what_is_written_is_what_is_read() -> None:
     assert {pool.name for pool in found.pools} == configuration.pools.keys()
     for spec in found.pools:
         pool = configuration.pools[spec.name]
-        assert (spec.enabled, spec.minimum_origins, spec.check_regions, spec.notification_filter) == (
+        assert (spec.enabled, spec.minimum_origins, spec.check_regions) == (
             pool.enabled,
             pool.minimum_origins,
             pool.check_regions or (),
-            pool.notification_filter,
         )
+        told, said = spec.notification_filter, pool.notification_filter
+        assert (told and asdict(told)) == (said and said.model_dump())
         assert [(one.pool, one.name, one.address, one.enabled, one.port) for one in spec.endpoints] == [
             (pool.name, one.name, one.address, one.enabled, one.port) for one in pool.origins
         ]
     eu, us, none = sorted(found.pools, key=lambda pool: ["eu", "us", "none"].index(pool.name))
     assert [one.host for one in eu.endpoints] == ["eu.example", ""]
     assert [one.is_name for one in eu.endpoints] == [False, True]
-    web, tcp = configuration.monitors["web"], configuration.monitors["tcp"]
-    assert [(one.name, one.monitor, one.must_be_healthy) for one in eu.members] == [
+    web, tcp = (configuration.monitors[name].model_dump() for name in ("web", "tcp"))
+    assert [(one.name, asdict(one.monitor), one.must_be_healthy) for one in eu.members] == [
         ("web", web, True),
         ("tcp", tcp, False),
     ]
-    assert [one.monitor for one in us.members] == [web] and us.monitored
+    assert [asdict(one.monitor) for one in us.members] == [web] and us.monitored
     assert none.members == () and not none.monitored
 
 

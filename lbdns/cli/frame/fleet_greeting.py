@@ -12,8 +12,8 @@ from lbdns.base.errors import LbdnsError
 from lbdns.cli.frame.fleet_setup import OwnNats
 from lbdns.fleet.bus.nats_bus import NatsBus
 from lbdns.fleet.bus.subjects import machine_subject
-from lbdns.model.bus_access import BusAccess
 from lbdns.model.fleet_secret import FleetSecret
+from lbdns.model.fleet_terms import BusAccess
 
 REACH_S: Final = 6.0
 LISTEN_S: Final = 2.5

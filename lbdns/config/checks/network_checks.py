@@ -29,7 +29,8 @@ from lbdns.config.yaml.source import Placed
 from lbdns.model import bounds
 from lbdns.model.monitors import Monitor
 from lbdns.model.pool import Pool
-from lbdns.model.virtual_network import NetworkTable, is_private, parse_proxy
+from lbdns.model.proxy_place import parse_proxy
+from lbdns.model.virtual_network import NetworkTable, is_private
 
 
 def check_networks(objects: Objects) -> Iterator[Problem]:

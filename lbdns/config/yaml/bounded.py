@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from lbdns.model.mistakes import too_many
+from lbdns.model.plain_fields import Laid
 from lbdns.model.refusal import Location, Mistake
 
 UNKNOWN_MAX: Final = 100
@@ -53,6 +54,8 @@ def _most(metadata: list[Any]) -> int | None:
         for part in one.metadata if isinstance(one, FieldInfo) else (one,):
             if isinstance(part, MaxLen):
                 return part.max_length
+            if isinstance(part, Laid) and "max_length" in part.terms:
+                return part.terms["max_length"]
     return None
 
 

@@ -24,8 +24,9 @@ from nats.aio.subscription import Subscription
 
 from lbdns.base.errors import LbdnsError
 from lbdns.fleet.bus.fleet_bus import BusRefused, BusUnreached
-from lbdns.model.bus_access import FLEET_SERVER_NAME, BusAccess
+from lbdns.model.bus_access import FLEET_SERVER_NAME
 from lbdns.model.fleet_secret import FleetSecret, read_fleet_secret
+from lbdns.model.fleet_terms import BusAccess
 
 CONNECT_S: Final = 3.0
 HEARTBEAT_S: Final = 1.0

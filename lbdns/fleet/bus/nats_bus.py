@@ -39,7 +39,7 @@ from lbdns.fleet.bus.stream_calls import (
     until_lost,
 )
 from lbdns.fleet.bus.subjects import FOLLOWED, NEWS, SubjectSpace
-from lbdns.model.bus_access import BusAccess
+from lbdns.model.fleet_terms import BusAccess
 
 PAUSE_S: Final = 0.1
 PAUSE_MAX_S: Final = 2.0

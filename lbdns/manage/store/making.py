@@ -24,9 +24,10 @@ from lbdns.base.words import STORED
 from lbdns.manage.store.item import Change, Item
 from lbdns.manage.store.state import Items, State
 from lbdns.model.pool import NO_HOST
-from lbdns.model.probe_networks import ProbeNetworks, refused_words
+from lbdns.model.probe_networks import ReachTerms, refused_words
+from lbdns.model.proxy_place import parse_proxy
 from lbdns.model.targets_document import is_name
-from lbdns.model.virtual_network import NetworkRoute, NetworkTable, VirtualNetwork, parse_proxy
+from lbdns.model.virtual_network import NetworkRoute, NetworkTable, VirtualNetwork
 
 WHERE: Final = {
     Kind.POOL: "origins",
@@ -49,7 +50,7 @@ def matters(kind: Kind) -> bool:
     return kind in REACHING
 
 
-def out_of_reach(item: Item, networks: ProbeNetworks) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+def out_of_reach(item: Item, networks: ReachTerms) -> Iterator[tuple[str, tuple[str | int, ...]]]:
     """Yield a sentence for each address of a pool that is not probed because of who made it, and the way to it."""
     if item.kind is not Kind.POOL or item.is_local or not item.body.keys() & {"monitor", "monitor_group"}:
         return
@@ -121,7 +122,7 @@ def _is_routed(pool: Item, table: NetworkTable) -> bool:
     return any(not is_name(address) and table.candidates(ip_address(address)) for address in unnamed)
 
 
-def ways_by_tokens(changes: Iterable[Change], networks: ProbeNetworks) -> Iterator[Problem]:
+def ways_by_tokens(changes: Iterable[Change], networks: ReachTerms) -> Iterator[Problem]:
     """Yield the mistakes of proxies that a token has a hand in: where they are has to be known, and not the loopback or
     another place that no token may reach."""
     for change in changes:

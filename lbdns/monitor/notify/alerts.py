@@ -31,7 +31,7 @@ from typing import Any, Final, Literal
 
 from lbdns.base.words import ALERTS_FILE, Health
 from lbdns.health.events import HealthChange
-from lbdns.model.pool import NotificationFilter
+from lbdns.model.filter_terms import FilterTerms
 from lbdns.model.subscription import Subscription
 
 OPEN_MAX: Final = 100_000
@@ -175,7 +175,7 @@ def _why(change: HealthChange) -> str:
 
 
 def wants(
-    subscription: Subscription, pool_filter: NotificationFilter | None, alert: Alert, behind: Iterable[str] = ()
+    subscription: Subscription, pool_filter: FilterTerms | None, alert: Alert, behind: Iterable[str] = ()
 ) -> bool:
     """Whether a receiver wants an alert, by its own filters and by those of the alert's pool; `behind`: the pools with
     endpoints in the alert's virtual network, which whoever hears of pools or endpoints hears of."""

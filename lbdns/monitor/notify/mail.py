@@ -15,8 +15,8 @@ from email.utils import formatdate, make_msgid
 from typing import Final
 
 from lbdns.model import bounds
-from lbdns.model.notification import parse_mail_server
 from lbdns.model.probe_networks import is_loopback
+from lbdns.model.socket_address import parse_mail_server
 from lbdns.model.subscription import Destination, Subscription
 from lbdns.monitor.notify.alert_messages import BALANCERS_MAX, CHANGES_MAX, moment, summary_text
 from lbdns.monitor.notify.alerts import Alert

@@ -21,8 +21,8 @@ from typing import Final, Protocol
 from lbdns.base.wording import counted
 from lbdns.base.words import Health
 from lbdns.health.events import HealthChange
-from lbdns.model.pool import NotificationFilter
-from lbdns.model.probe_networks import DEFAULT, ProbeNetworks
+from lbdns.model.filter_terms import FilterTerms
+from lbdns.model.probe_networks import DEFAULT, ReachTerms
 from lbdns.model.subscription import Subscription
 from lbdns.model.targets_document import BalancerSpec
 from lbdns.monitor.notify.alerts import END, HEALTH, Alert, AlertBook, load_former, wants
@@ -69,7 +69,7 @@ class Notifier:
         self._outbox = Outbox(state_dir, self._book)
         self._restored = False
         self._receivers: dict[str, Receiver] = {}
-        self._filters: dict[str, NotificationFilter] = {}
+        self._filters: dict[str, FilterTerms] = {}
         self._balancers: dict[str, tuple[str, ...]] = {}
         self._first_results_s: dict[str, float] = {}  # pool -> when all its endpoints have a result
         self._settling: dict[str, tuple[Alert, QueuedAlert, asyncio.TimerHandle]] = {}
@@ -85,7 +85,7 @@ class Notifier:
         pools: Sequence[PoolSpec],
         balancers: Iterable[BalancerSpec],
         account_id: str = "",
-        networks: ProbeNetworks = DEFAULT,
+        networks: ReachTerms = DEFAULT,
     ) -> None:
         """Take a generation's receivers and filters; a receiver that stays keeps its queue."""
         self._networks = networks

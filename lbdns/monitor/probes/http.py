@@ -27,7 +27,7 @@ from lbdns import __version__
 from lbdns.base.errors import LbdnsError
 from lbdns.base.probe_types import PROBE_TYPES
 from lbdns.health.reasons import Reason
-from lbdns.model.monitors import Monitor, parse_expected_codes
+from lbdns.model.monitor_terms import MonitorTerms, parse_expected_codes
 from lbdns.monitor.probes.http1 import BadResponse, Response
 from lbdns.monitor.probes.result import ProbeFailure, Result, Target
 from lbdns.monitor.probes.stream import Stream
@@ -164,7 +164,7 @@ def user_agent(pool_id: str) -> str:
     return f"lbdns/{__version__} (health check{f'; pool-id: {pool_id[:POOL_ID_CHARS]}' if pool_id else ''})"
 
 
-def make(monitor: Monitor) -> HttpProbe:
+def make(monitor: MonitorTerms) -> HttpProbe:
     """Return the probe that a monitor's settings describe; the model has checked them."""
     return HttpProbe(
         scheme=monitor.type,

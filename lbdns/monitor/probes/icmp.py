@@ -24,7 +24,7 @@ from icmplib.exceptions import (
 from icmplib.sockets import ICMPSocket
 
 from lbdns.health.reasons import Reason
-from lbdns.model.monitors import Monitor
+from lbdns.model.monitor_terms import MonitorTerms
 from lbdns.monitor.probes.result import Carrier, ProbeFailure, Result, Target, failure_of
 
 PAYLOAD: Final = b"lbdns health check"
@@ -51,7 +51,7 @@ class PingProbe:
         return Result(True, Reason.NO_FAILURES, 0, rtt_us, "", (("ping", rtt_us),))
 
 
-def make(monitor: Monitor) -> PingProbe:
+def make(monitor: MonitorTerms) -> PingProbe:
     """Return the probe, for which a monitor has no settings."""
     return PingProbe()
 

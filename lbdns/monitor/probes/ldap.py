@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lbdns.health.reasons import Reason
-from lbdns.model.monitors import Monitor
+from lbdns.model.monitor_terms import MonitorTerms
 from lbdns.monitor.probes.result import ProbeFailure, Result, Target
 from lbdns.monitor.probes.stream import Stream
 
@@ -54,7 +54,7 @@ class LdapProbe:
             return Result(reason is Reason.NO_FAILURES, reason, code, rtt_us, detail, tuple(stream.phases))
 
 
-def make(monitor: Monitor) -> LdapProbe:
+def make(monitor: MonitorTerms) -> LdapProbe:
     """Return the probe, for which a monitor has no settings."""
     return LdapProbe()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lbdns.health.reasons import Reason
-from lbdns.model.monitors import Monitor
+from lbdns.model.monitor_terms import MonitorTerms
 from lbdns.monitor.probes.result import ProbeFailure, Result, Target
 from lbdns.monitor.probes.stream import Stream
 
@@ -45,7 +45,7 @@ class SmtpProbe:
             return Result(reason is Reason.NO_FAILURES, reason, code, rtt_us, detail, tuple(stream.phases))
 
 
-def make(monitor: Monitor) -> SmtpProbe:
+def make(monitor: MonitorTerms) -> SmtpProbe:
     """Return the probe, for which a monitor has no settings."""
     return SmtpProbe()
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from lbdns.health.reasons import Reason
-from lbdns.model.monitors import Monitor
+from lbdns.model.monitor_terms import MonitorTerms
 from lbdns.monitor.probes.result import ProbeFailure, Result, Target
 from lbdns.monitor.probes.stream import Stream
 
@@ -29,6 +29,6 @@ class TcpProbe:
             return Result(reason is Reason.NO_FAILURES, reason, 0, rtt_us, detail, tuple(stream.phases))
 
 
-def make(monitor: Monitor) -> TcpProbe:
+def make(monitor: MonitorTerms) -> TcpProbe:
     """Return the probe, for which a monitor has no settings."""
     return TcpProbe()

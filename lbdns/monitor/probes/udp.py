@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lbdns.health.reasons import Reason
-from lbdns.model.monitors import Monitor
+from lbdns.model.monitor_terms import MonitorTerms
 from lbdns.monitor.probes.icmp import PAYLOAD, failed, ping
 from lbdns.monitor.probes.result import ProbeFailure, Result, Target, failure_of
 
@@ -39,7 +39,7 @@ class UdpProbe:
         return Result(True, Reason.NO_FAILURES, 0, rtt_us, "", (*phases, ("udp", took_us)))
 
 
-def make(monitor: Monitor) -> UdpProbe:
+def make(monitor: MonitorTerms) -> UdpProbe:
     """Return the probe, for which a monitor has no settings."""
     return UdpProbe()
 

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Final
 
 from lbdns.health.reasons import Reason
 from lbdns.health.way_faults import WayFault, fault_text
+from lbdns.model.proxy_place import parse_proxy
 from lbdns.model.targets_document import NetworkTarget, is_name
-from lbdns.model.virtual_network import parse_proxy
 from lbdns.monitor.probes.result import ProbeFailure, Target
 from lbdns.monitor.probes.stream import Stream
 from lbdns.monitor.ways.opener_client import Opening

@@ -16,7 +16,7 @@ from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.model.settings import Settings
 
 if TYPE_CHECKING:
-    from lbdns.model.bus_access import BusAccess
+    from lbdns.model.fleet_terms import BusAccess
     from lbdns.processes.supervisor.fleet_link import FleetLink, JoinStore, Linked
 
 log = logging.getLogger("lbdns.processes")

@@ -30,8 +30,8 @@ from lbdns.fleet.observing.health_news import encode_news, farewell_of
 from lbdns.fleet.replica.fleet_replica import FleetReplica, ReplicaPhase
 from lbdns.fleet.replica.replica_store import ReplicaStore
 from lbdns.mapped.run_directory import RunDirectory
-from lbdns.model.bus_access import BusAccess
 from lbdns.model.fleet_report import FleetMode, FleetReport, MachineStatus
+from lbdns.model.fleet_terms import BusAccess
 from lbdns.processes.supervisor.fleet_operations import AskedFleet
 from lbdns.processes.supervisor.fleet_seen import FleetSeen, answer_question
 from lbdns.processes.supervisor.signer_child import SignerChild
