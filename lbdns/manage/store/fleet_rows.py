@@ -20,6 +20,7 @@ from lbdns.manage.store.object_rows import (
     GIVEN_OUT,
     SET_META,
     UPDATES,
+    EncodedChange,
     dump_json,
     encode_columns,
     forget_history,
@@ -181,13 +182,15 @@ def _take_revisions(connection: sqlite3.Connection, entry: StreamEntry, is_own: 
     before: dict[str, str | None] = {row[0]: encode_columns(row) for row in rows_of(connection, [*net])}
     rows = [(one.number, one.time, one.author, one.message) for one in entry.revisions]
     connection.executemany("INSERT INTO revisions VALUES (?, ?, ?, ?)", rows)
+    history = []
     for revision in entry.revisions:
-        pairs = []
+        pairs: list[EncodedChange] = []
         for change in revision.changes:
             id, after = (change, None) if isinstance(change, str) else (change[0], encode_columns(change))
             pairs.append((before.get(id), after))
             before[id] = after
-        write_history(connection, revision.number, (pair for pair in pairs if pair != (None, None)))
+        history.append((revision.number, [pair for pair in pairs if pair != (None, None)]))
+    write_history(connection, history)
     count = object_count(connection)
     gone = [id for id, row in net.items() if row is None]
     count += write_rows(connection, [row for row in net.values() if row is not None], gone)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic_core import to_json
 
 from lbdns.base.kinds import Kind
-from lbdns.manage.store.item import Item
+from lbdns.manage.store.item import Change, Item
 
 ObjectColumns = tuple[Any, ...]
 """Of an object: id, kind, zone id, body, made, changed, revision, disabled at, is local."""
+EncodedChange = tuple[str | None, str | None]
+"""An object before and after a change, as the history has them."""
+Encode = Callable[[Item | None], str | None]
 COLUMNS: Final = "id, kind, zone_id, body, created_on, modified_on, revision, disabled_at, is_local"
 SET_META: Final = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 GIVEN_OUT: Final = "given_out"
@@ -74,11 +77,16 @@ def encode_item(item: Item | None) -> str | None:
     """Return an object as the history has it, None where there is none."""
     if item is None:
         return None
-    fields = item.kind, item.id, item.body, item.zone_id, item.created_on, item.modified_on, item.revision
+    fields = item.kind.value, item.id, item.body, item.zone_id, item.created_on, item.modified_on, item.revision
     return dump_json([*fields, int(item.is_local)])
 
 
-def once_encoded() -> Callable[[Item | None], str | None]:
+def encode_changes(changes: Iterable[Change], encode: Encode) -> Iterator[EncodedChange]:
+    """Yield changes as the history has them."""
+    return ((encode(one.before), encode(one.after)) for one in changes)
+
+
+def once_encoded() -> Encode:
     """Return the same, which makes the text of each object once: of revisions that are made together, the zone after
     one is the zone before the next. The objects are to stay as long as it is asked."""
     texts: dict[int, str | None] = {}
@@ -126,9 +134,9 @@ def write_rows(connection: sqlite3.Connection, rows: Sequence[ObjectColumns], go
     return gained - max(lost, 0)
 
 
-def write_history(connection: sqlite3.Connection, number: int, pairs: Iterable[tuple[str | None, str | None]]) -> None:
-    """Write what a revision changed: each object before and after, as the history has it."""
-    rows = ((number, at, before, after) for at, (before, after) in enumerate(pairs))
+def write_history(connection: sqlite3.Connection, revisions: Iterable[tuple[int, Iterable[EncodedChange]]]) -> None:
+    """Write what revisions, by their numbers, changed."""
+    rows = ((number, at, before, after) for number, changes in revisions for at, (before, after) in enumerate(changes))
     connection.executemany("INSERT INTO changes VALUES (?, ?, ?, ?)", rows)
 
 

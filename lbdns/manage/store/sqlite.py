@@ -13,7 +13,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import index
 from pathlib import Path
 from typing import Final, Protocol
@@ -28,8 +28,10 @@ from lbdns.manage.store.object_rows import (
     REVISIONS_KEPT,
     SET_META,
     UPDATES,
+    EncodedChange,
     decode_item,
     dump_json,
+    encode_changes,
     encode_item,
     forget_history,
     object_columns,
@@ -59,7 +61,8 @@ log = logging.getLogger("lbdns.store")
 class Revision:
     """One change of the store: its number, when (RFC 3339), by whom, why, and what; lists leave `changes` empty.
 
-    `update`: while it is made, what tells the dynamic update that it is from all others; "" where it is none.
+    `update`: while it is made, what tells the dynamic update that it is from all others; "" where it is none. `texts`:
+    its changes as the history has them, where who made it has encoded them already.
     """
 
     number: int
@@ -68,6 +71,7 @@ class Revision:
     message: str
     changes: tuple[Change, ...] = ()
     update: str = ""
+    texts: Sequence[EncodedChange] | None = field(default=None, repr=False, compare=False)
 
 
 class RowLedger(Protocol):
@@ -187,8 +191,9 @@ class Store:
                 gone = [change.item.id for change in some if change.after is None]
                 count += write_rows(connection, [object_columns(one.after) for one in some if one.after], gone)
             encode = encode_item if len(revisions) == 1 else once_encoded()
-            for one in revisions:
-                write_history(connection, one.number, ((encode(it.before), encode(it.after)) for it in one.changes))
+            write_history(
+                connection, ((one.number, one.texts or encode_changes(one.changes, encode)) for one in revisions)
+            )
             count += write_rows(connection, (), lost)
             set_object_count(connection, count)
             if given_out:

@@ -29,6 +29,7 @@ from lbdns.dns.name import show_name
 from lbdns.dns.serial import SERIALS
 from lbdns.manage.store.item import time_text
 from lbdns.manage.store.manager import MESSAGE_CHARS_MAX, StoreManager
+from lbdns.manage.store.object_rows import Encode, encode_changes, once_encoded
 from lbdns.manage.store.refusals import StoreError, Unavailable, Unconfirmed
 from lbdns.manage.store.sqlite import Revision
 from lbdns.manage.store.state import State
@@ -53,7 +54,7 @@ GATHER_MAX_S: Final = 0.1
 AHEAD_MIN: Final = 8
 AHEAD_SHARE: Final = 0.25
 """Updates that are worked out ahead at once, while a batch waits for more: so many at least, and this part of those
-that it waits for."""
+that are not yet; so few are left when the last is there."""
 TRIES_MAX: Final = 8
 """Publications that fail one after another for no fault of an update's, before the rest of a batch is not tried."""
 ZONES_KEPT: Final = 64
@@ -76,13 +77,15 @@ class _WaitingUpdate:
 @dataclass(slots=True)
 class _Attempt:
     """What a batch came to. `state`: that it began with; `count`: how many of its updates are worked out; `is_tried`:
-    whether it has been asked for. Its revisions, its updates, the zones that they changed, by id; and the id of the
-    zone that is meant by an apex and a view, None for none, with the serial that it was served with when it began."""
+    whether it has been asked for. Its revisions, what encodes them, its updates, the zones that they changed, by id;
+    and the id of the zone that is meant by an apex and a view, None for none, with the serial that it was served with
+    when it began."""
 
     state: State | None = None
     count: int = 0
     is_tried: bool = False
     revisions: list[Revision] = field(default_factory=list)
+    encode: Encode = field(default_factory=once_encoded)
     made: list[MadeUpdate] = field(default_factory=list)
     touched: dict[str, UpdatedZone] = field(default_factory=dict)
     meant: dict[tuple[bytes, str], tuple[str | None, int | None]] = field(default_factory=dict)
@@ -141,9 +144,9 @@ class UpdateQueue:
     async def _gather(self, attempt: _Attempt) -> None:
         """Wait for as many as were together last, but not for long; those that are there are worked out meanwhile."""
         wanted = max(self._sizes, default=0)
-        lot = max(AHEAD_MIN, int(wanted * AHEAD_SHARE))
         until_s = time.monotonic() + min(self._took_s * GATHER_SHARE, GATHER_MAX_S)
         while (count := len(self._waiting)) < wanted and (left_s := until_s - time.monotonic()) > 0:
+            lot = max(AHEAD_MIN, int((wanted - attempt.count) * AHEAD_SHARE))
             if count - attempt.count >= lot:
                 await asyncio.to_thread(self._try_ahead, [*self._waiting], attempt)
                 continue
@@ -241,6 +244,7 @@ class UpdateQueue:
             self._has_recalled = False
         attempt.state, attempt.count = None, 0
         attempt.touched, attempt.revisions, attempt.made, attempt.meant = {}, [], [], {}
+        attempt.encode = once_encoded()
 
     def _try(self, batch: Sequence[_WaitingUpdate], state: State, attempt: _Attempt) -> None:
         """Work out what a batch comes to on a state, going on from what is worked out of it; runs in a thread."""
@@ -279,7 +283,8 @@ class UpdateQueue:
             attempt.touched[records.zone.id] = records
             changes = records.take(zone, Writing(number, now, now_s))
             message = f"update: {', '.join(shown_changes(changes)) or 'change the SOA'}"[:MESSAGE_CHARS_MAX]
-            attempt.revisions.append(Revision(number, now, asked.author, message, changes, asked.digest.hex()))
+            texts = tuple(encode_changes(changes, attempt.encode))
+            attempt.revisions.append(Revision(number, now, asked.author, message, changes, asked.digest.hex(), texts))
         if asked.digest:
             attempt.made.append(made_update(asked.digest, outcome, asked.message, records))
         return outcome

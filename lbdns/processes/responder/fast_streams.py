@@ -13,6 +13,8 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lbdns.answer.steered import halves
+from lbdns.dns.codes import FLAG_QR, OPCODE_MASK
+from lbdns.fastpath.layout import STREAM_LENGTH_BYTES
 from lbdns.fastpath.read import Server
 from lbdns.processes.responder.fast_port import served
 from lbdns.processes.responder.view_answerer import ViewAnswerer
@@ -26,6 +28,8 @@ READ_BYTES: Final = 16 * 1024
 WRITTEN_BYTES: Final = 64 * 1024
 """Of replies, in a round."""
 NS: Final = 1_000_000_000
+FLAGS_AT: Final = STREAM_LENGTH_BYTES + 2
+NO_QUERY_BITS: Final = (FLAG_QR | OPCODE_MASK) >> 8
 
 
 class StreamClient(NamedTuple):
@@ -66,7 +70,7 @@ class FastStreams:
         """Answer the first `size` octets of `reading`, which came from a client to a listener; return the replies, each
         with its length before it."""
         self.taken = 0
-        if not client.port:  # a proxy's, whom nobody can answer
+        if not client.port or not _may_be_fast(self.reading):  # without a port a proxy's, whom nobody can answer
             return b""
         rounds = self._rounds
         server = self._server(listener)
@@ -78,6 +82,8 @@ class FastStreams:
 
     def answer_waiting(self, listener: str, client: StreamClient, waiting: bytearray) -> bytes:
         """Answer what has been waiting, and take it from there; return the replies."""
+        if not _may_be_fast(waiting):
+            return b""
         size = min(len(waiting), READ_BYTES)
         with memoryview(waiting) as octets:
             self.reading[:size] = octets[:size]
@@ -96,3 +102,8 @@ class FastStreams:
         self._answerer.begin_watching(view, listener)
         self._answerer.show_life()
         return server
+
+
+def _may_be_fast(octets: memoryview | bytearray) -> bool:
+    """Tell whether the first message may be one that is answered here: no reply, and of no opcode but QUERY."""
+    return len(octets) <= FLAGS_AT or not octets[FLAGS_AT] & NO_QUERY_BITS

@@ -30,17 +30,47 @@ NextMessage = Callable[[], bytes | None]
 """Gives the next message of a stream, None after the last one."""
 
 
+Send = Callable[[bytes | None], None]
+"""Sends a reply, or closes what it was to be sent by (None)."""
+
+
+class PendingReply:
+    """A reply that is not there yet, for the one who sends it: at once when it is there, without a round of the event
+    loop in between, as updates by the hundred are answered together."""
+
+    __slots__ = ("_is_there", "_reply", "_send")
+
+    def __init__(self) -> None:
+        """Begin without it."""
+        self._is_there = False
+        self._reply: bytes | None = None
+        self._send: Send | None = None
+
+    def then(self, send: Send) -> None:
+        """Have it sent when it is there, which may be now."""
+        if self._is_there:
+            send(self._reply)
+        else:
+            self._send = send
+
+    def settle(self, reply: bytes | None) -> None:
+        """Take it; once."""
+        self._is_there, self._reply = True, reply
+        if self._send is not None:
+            self._send(reply)
+
+
 class LaterReply(NamedTuple):
     """A reply that comes later: as one when it is there (None: none), or message by message, from when `pending` is
-    done where that is set."""
+    settled where that is set."""
 
     next_message: NextMessage | None = None
-    pending: asyncio.Future[bytes | None] | None = None
+    pending: PendingReply | None = None
 
-    def then(self, send: Callable[[bytes | None], None]) -> None:
+    def then(self, send: Send) -> None:
         """Have what is pending sent when it is there."""
         if self.pending is not None:
-            self.pending.add_done_callback(lambda done: send(None if done.cancelled() else done.result()))
+            self.pending.then(send)
 
 
 Reply = bytes | LaterReply | None
@@ -63,47 +93,55 @@ class PendingReplies:
     def __init__(self) -> None:
         """Begin with none."""
         self._of: Counter[bytes] = Counter()
-        self._pending: set[asyncio.Future[bytes | None]] = set()
+        self._count = 0
+        self._tasks: set[asyncio.Task[bytes | None]] = set()
+        self._emptied: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._pending)
+        return self._count
 
     def has_room(self, address: bytes) -> bool:
         """Whether one more of a peer may wait."""
-        return self._of[address] < PENDING_PER_ADDRESS_MAX and len(self) < PENDING_MAX
+        return self._of[address] < PENDING_PER_ADDRESS_MAX and self._count < PENDING_MAX
 
     def begin(self, address: bytes, work: Coroutine[object, None, bytes | None]) -> LaterReply:
         """Return the reply that a peer gets when the work is done, which raises nothing; called on the event loop."""
+        later, settle = self.wait(address)
         task = asyncio.get_running_loop().create_task(work)
-        self._enter(address, task)
-        task.add_done_callback(lambda done: self._leave(address, done))
-        return LaterReply(pending=task)
+        self._tasks.add(task)
 
-    def wait(self, address: bytes) -> tuple[LaterReply, Callable[[bytes | None], None]]:
+        def finish(done: asyncio.Task[bytes | None]) -> None:
+            self._tasks.discard(done)
+            settle(None if done.cancelled() else done.result())
+
+        task.add_done_callback(finish)
+        return later
+
+    def wait(self, address: bytes) -> tuple[LaterReply, Send]:
         """Return the reply that a peer gets later, and what is to be called with it once, on the event loop."""
-        pending: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-        self._enter(address, pending)
+        pending = PendingReply()
+        self._of[address] += 1
+        self._count += 1
 
         def settle(reply: bytes | None) -> None:
-            self._leave(address, pending)
-            pending.set_result(reply)
+            self._leave(address)
+            pending.settle(reply)
 
         return LaterReply(pending=pending), settle
 
-    def _enter(self, address: bytes, pending: asyncio.Future[bytes | None]) -> None:
-        self._of[address] += 1
-        self._pending.add(pending)
-
-    def _leave(self, address: bytes, pending: asyncio.Future[bytes | None]) -> None:
-        self._pending.discard(pending)
+    def _leave(self, address: bytes) -> None:
+        self._count -= 1
         self._of[address] -= 1
         if not self._of[address]:
             del self._of[address]
+        if not self._count and self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)
 
     async def drain(self, grace_s: float) -> None:
         """Wait until all are sent, at most so long."""
-        if self._pending:
-            await asyncio.wait(tuple(self._pending), timeout=grace_s)
+        if self._count:
+            self._emptied = asyncio.get_running_loop().create_future()
+            await asyncio.wait((self._emptied,), timeout=grace_s)
 
 
 class StreamRoom:
