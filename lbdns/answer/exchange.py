@@ -42,8 +42,10 @@ class Exchange(NamedTuple):
     def zone_at(self) -> tuple[int, int] | None:
         """Return the row of the zone whose apex the question's name is, as who sent this sees it (by key, listener and
         address; never by ECS), and the number of that view; None where there is no such zone."""
-        asker = make_query(self.client, None, self.now_s, self.draw)
-        seen = view_of(self.view.steering, asker, self.known_view) >> 8
+        seen = self.known_view
+        if not seen and self.view.has_networks:
+            asker = make_query(self.client, None, self.now_s, self.draw)
+            seen = view_of(self.view.steering, asker, 0) >> 8
         zones = self.view.zones_above(directory_of(seen), self.message.qname)
         if not zones or self.view.apex(zones[0]) != self.message.qname:
             return None

@@ -165,6 +165,8 @@ class _Buffer(DNSBuffer):  # type: ignore[misc]
 
 def _pack(message: Message, apex: bytes, flags: int, sections: Sections, opt: bytes) -> bytes:
     """Return a whole reply."""
+    if not any(sections):
+        return _header(message.id, flags, 1, 0, 0, 1 if opt else 0) + message.question + opt
     buffer = _Buffer()
     counts = _counts(sections)
     counts[2] += 1 if opt else 0

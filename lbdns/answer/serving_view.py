@@ -44,6 +44,7 @@ from lbdns.snapshot.lookup.name_rows import (
 from lbdns.snapshot.lookup.name_table import Suffixes, find, set_name
 from lbdns.snapshot.lookup.steered_data import endpoint_target
 from lbdns.steering.kernel import view as steering
+from lbdns.steering.kernel.numbers import NO_TRIE
 
 _DATA_COLUMNS: Final = ("rrset_rdata_start", "rrset_rdata_count", "rdata_offset", "rdata_length", "blob")
 _HEARS: Final = {"transfer": HEARS_TRANSFER, "notify": HEARS_NOTIFY, "update": HEARS_UPDATE}
@@ -103,6 +104,12 @@ class ServingView:
         # Values made once and asked for often: rows of an immutable snapshot, so they never age.
         self._rrsets: dict[int, tuple[RRset, ...]] = {}
         self._negatives: dict[int, RRset] = {}
+
+    @property
+    def has_networks(self) -> bool:
+        """Whether a network of clients is in a view of its own."""
+        trie = self.columns["view_trie"]
+        return len(trie) != 0 and trie[0] != NO_TRIE
 
     @property
     def pop(self) -> str:
