@@ -201,13 +201,24 @@ def unique_key(item: Item) -> tuple[str, ...]:
 
 
 def _check_unique(changes: tuple[Change, ...], state: State) -> None:
-    """Check that names are unique. Which records are the same, the zone they make says (dns/master/draft.py)."""
-    for kind in {change.item.kind for change in changes if change.after is not None} - {Kind.RECORD}:
+    """Check that names are unique. Which records are the same, the zone they make says (dns/master/draft.py).
+
+    No two objects of the base have one name, so one of two that do was changed: the others are looked at only to tell
+    which comes second.
+    """
+    come = [change.after for change in changes if change.after is not None and change.after.kind is not Kind.RECORD]
+    for kind in {item.kind for item in come if _is_twice(item, state)}:
         owners: dict[tuple[str, ...], Item] = {}
         for item in state.all(kind).values():
             other = owners.setdefault(unique_key(item), item)
             if other is not item:
                 raise _taken(item)
+
+
+def _is_twice(item: Item, state: State) -> bool:
+    """Tell whether another object has what only one may have; such have one label."""
+    called = state.called(item.kind, item.label)
+    return len(called) > 1 and [*map(unique_key, called)].count(unique_key(item)) > 1
 
 
 def _taken(item: Item) -> NotUnique:

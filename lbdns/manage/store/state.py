@@ -10,6 +10,7 @@ from typing import Any, Final
 from lbdns.base.kinds import Kind
 from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.item import Change, Item
+from lbdns.manage.store.label_index import LabelIndex
 from lbdns.manage.store.unreadable import Unreadable
 from lbdns.model.view_names import labelled
 
@@ -34,6 +35,7 @@ class State:
         self.unreadable = tuple(unreadable)
         self._items = {} if items is None else items
         self._records = {} if records is None else records  # zone id -> record id -> record
+        self._labels: dict[Kind, LabelIndex] = {}  # of the kinds that were asked for by label
 
     @staticmethod
     def of(items: Iterable[Item], revision: int, unreadable: Sequence[Unreadable] = ()) -> State:
@@ -74,15 +76,19 @@ class State:
         return self._items.get(kind, _NONE).get(id)
 
     def named(self, kind: Kind, label: str) -> Item | None:
-        """Return the first object of this label (its name, and its view where it is of one), or None."""
-        return self._by_label(kind).get(label)
+        """Return the first object that came to have this label (its name, and its view where it is of one), or None."""
+        return self._by_label(kind).first(label)
+
+    def called(self, kind: Kind, label: str) -> Sequence[Item]:
+        """Return all objects of this label: load balancers of several types may have one."""
+        return self._by_label(kind).called(label)
 
     def zone_of(self, name: str, view: str = "") -> Item | None:
         """Return the zone with the longest name that a name is within, as who is in a view sees it, or None. For all
         (""), it is one that all see, or where there is none, one of any view."""
         zones = self._by_label(Kind.ZONE)
         labels = (labelled(suffix, one) for suffix in text_suffixes(name) for one in dict.fromkeys((view, "")))
-        found = next(filter(None, map(zones.get, labels)), None)
+        found = next(filter(None, map(zones.first, labels)), None)
         return found if found is not None or view else next(self.zones_around(name), None)
 
     def zones_around(self, name: str) -> Iterator[Item]:
@@ -105,6 +111,7 @@ class State:
         """Return the state after some changes."""
         items: dict[Kind, dict[str, Item]] = {}
         records: dict[str, dict[str, Item]] = {}
+        labels = self._labels.copy()
         for change in changes:
             item = change.item
             if item.kind is Kind.RECORD:
@@ -115,11 +122,17 @@ class State:
                 into = items.get(item.kind)
                 if into is None:
                     into = items[item.kind] = dict(self._items.get(item.kind, _NONE))
+                    if item.kind in labels:
+                        labels[item.kind] = labels[item.kind].copy()
+                if item.kind in labels:
+                    labels[item.kind].put(into.get(item.id), change.after)
             if change.after is None:
                 into.pop(item.id, None)
             else:
                 into[item.id] = change.after
-        return State(revision, {**self._items, **items}, {**self._records, **records}, self.unreadable)
+        state = State(revision, {**self._items, **items}, {**self._records, **records}, self.unreadable)
+        state._labels = labels
+        return state
 
     def __iter__(self) -> Iterator[Item]:
         """Yield every object, in the order of kinds."""
@@ -134,17 +147,11 @@ class State:
     def _zone_ids(self) -> dict[str, str]:
         return {id: zone_id for zone_id, records in self._records.items() for id in records}
 
-    def _by_label(self, kind: Kind) -> Mapping[str, Item]:
+    def _by_label(self, kind: Kind) -> LabelIndex:
         found = self._labels.get(kind)
         if found is None:
-            found = self._labels[kind] = {}
-            for item in self.all(kind).values():
-                found.setdefault(item.label, item)
+            found = self._labels[kind] = LabelIndex.of(self.all(kind).values())
         return found
-
-    @cached_property
-    def _labels(self) -> dict[Kind, dict[str, Item]]:
-        return {}
 
 
 class StateDraft(State):
@@ -152,12 +159,15 @@ class StateDraft(State):
 
     def __init__(self, base: State) -> None:
         super().__init__(base.revision, dict(base._items), dict(base._records), base.unreadable)
+        self._base = base
         self._copied: set[tuple[Kind, str]] = set()
 
     def put(self, change: Change) -> None:
         """Take a change over."""
         item = change.item
         into = self._own(item.kind, item.zone_id if item.kind is Kind.RECORD else "")
+        if item.kind is not Kind.RECORD:
+            self._by_label(item.kind).put(into.get(item.id), change.after)
         if change.after is None:
             into.pop(item.id, None)
         else:
@@ -166,13 +176,6 @@ class StateDraft(State):
             self._zone_ids[item.id] = item.zone_id
         if item.kind is Kind.ZONE:
             self.__dict__.pop("_zones_by_name", None)
-        labels = self._labels.get(item.kind)
-        if labels is None:
-            return
-        if change.before is not None and labels.get(change.before.label) is change.before:
-            del labels[change.before.label]
-        if change.after is not None:
-            labels.setdefault(change.after.label, change.after)
 
     def _own(self, kind: Kind, zone_id: str) -> dict[str, Item]:
         """Return the objects of a kind, or a zone's records, in a dictionary that is this draft's own."""
@@ -183,3 +186,8 @@ class StateDraft(State):
             holder[key] = dict(holder.get(key, _NONE))
         own: dict[str, Item] = holder[key]
         return own
+
+    def _by_label(self, kind: Kind) -> LabelIndex:
+        if kind not in self._labels:
+            self._labels[kind] = self._base._by_label(kind).copy()
+        return self._labels[kind]
