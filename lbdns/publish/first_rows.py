@@ -45,9 +45,10 @@ def _begin_endpoints(
     orders: Sequence[Forced],
     now_s: float,
 ) -> None:
-    version = table.columns["endpoint_version"]
-    for key, slot in slots.endpoint.items():
-        if before.endpoint.get(key) != slot:
+    version, changes = table.columns["endpoint_version"], slots.since(before)
+    for key in slots.endpoint if changes is None else changes.endpoint:
+        slot = slots.endpoint.get(key)
+        if slot is not None and before.endpoint.get(key) != slot:
             with RowWrite(version, slot):
                 _begin_endpoint(slots, key, table, table_before, forced.find(orders, now_s, key[0], key[1]))
 
@@ -76,8 +77,10 @@ def _begin_pools(
     orders: Sequence[Forced],
     now_s: float,
 ) -> None:
-    for name, slot in slots.pool.items():
-        if before.pool.get(name) != slot:
+    changes = slots.since(before)
+    for name in slots.pool if changes is None else changes.pool:
+        slot = slots.pool.get(name)
+        if slot is not None and before.pool.get(name) != slot:
             _begin_pool(slots, name, table, table_before, forced.find(orders, now_s, name))
 
 

@@ -104,6 +104,9 @@ class TargetsMemo:
     def _changed(self, slots: Slots) -> Container[str]:
         """Return the names of the pools of which a number is another."""
         before = self._slots
+        known = slots.since(before)
+        if known is not None:
+            return {*known.pool, *(pool for pool, *_ in known.endpoint)}
         changed = {*_differing(before.pool, slots.pool)}
         for had, has in ((before.endpoint, slots.endpoint), (before.tenant, slots.tenant)):
             changed.update(pool for pool, *_ in _differing(had, has))

@@ -18,10 +18,13 @@ used again only a few assignments later, when no reader of an older snapshot is 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from itertools import compress
+from operator import is_not
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from weakref import ref
 
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.memo import shared_ends
@@ -36,15 +39,28 @@ if TYPE_CHECKING:
 QUARANTINE = 3  # assignments that a freed slot rests
 
 Key = TypeVar("Key")
+Value = TypeVar("Value")
 RuleKey = tuple[str, str, str]
 """A rule or pool set: its load balancer's label and type, and what it is called."""
 Keys = tuple[str, str, tuple[RuleKey, ...]]
 """What a load balancer has slots by: its label and type, and its rules."""
 Makeup = tuple[tuple[int, ...], int, bool]
 """What a pool's state follows from: the slots of its enabled endpoints, minimum_origins, whether it has a monitor."""
+NO_MAKEUP: Final[Makeup] = (), 0, False
 
 
-@dataclass(frozen=True, slots=True)
+class SlotChanges(NamedTuple):
+    """What is another in one state than in the one `before`, which this does not keep alive: the keys that came, that
+    went, or of which a number is another."""
+
+    before: ref[Slots]
+    endpoint: Sequence[EndpointKey]
+    pool: Sequence[str]
+    load_balancer: Sequence[tuple[str, str]]
+    rule: Sequence[RuleKey]
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Slots:
     """Who has which slot. `assign` gives the next state; the old one stays as it is.
 
@@ -74,41 +90,47 @@ class Slots:
     makeup: Mapping[str, Makeup] = field(default_factory=dict)
     endpoint_origin: Mapping[int, int] = field(default_factory=dict, compare=False)
     pool_origin: Mapping[int, int] = field(default_factory=dict, compare=False)
+    changes: SlotChanges | None = field(default=None, compare=False, repr=False)
+
+    def since(self, before: Slots) -> SlotChanges | None:
+        """Return what is another than in an earlier state; None where that is not known, or all may be."""
+        return self.changes if self.changes is not None and self.changes.before() is before else None
 
     @without_cyclic_collection()
     def assign(self, configuration: Configuration, memo: SlotsMemo | None = None) -> Slots:
         """Return the slots for `configuration`; `memo`: what the last assignment left."""
         memo = memo or SlotsMemo()
-        checking, gone, come = memo.changes(self, configuration)
-        checked, makeup = self.checked, self.makeup
-        if gone or come:
-            checked = {key: number for key, number in checked.items() if key[0] not in gone}
-            for one in come:
-                checked.update(checking.of(one))
-        heirs = _heirs(self, checked)
-        endpoint, endpoint_count, endpoint_freed = _assign(
-            self.endpoint, checked, heirs.moved, self.endpoint_count, self.endpoint_freed
+        others = memo.other_pools(self, configuration)
+        now = {key: number for one in others.come for key, number in others.checking.of(one).items()}
+        went = [key for key in others.gone_keys if now.get(key) != self.checked[key]]
+        came = [key for key, number in now.items() if self.checked.get(key) != number]
+        checked = _patched(self.checked, went, {key: now[key] for key in came})
+        heirs = _heirs(self, checked, went, came)
+        endpoint, endpoint_count, endpoint_freed = _reassign(
+            self.endpoint, went, came, heirs.moved, self.endpoint_count, self.endpoint_freed
         )
-        made = {one.name: _makeup(one, endpoint) for one in come}
-        if gone or come:
-            makeup = {**{name: one for name, one in makeup.items() if name not in gone}, **made}
-        others = {name: found for name, found in made.items() if self.makeup.get(name) != found}
-        pool, pool_count, pool_freed = _assign(
-            self.pool, makeup, others.keys() & self.pool.keys(), self.pool_count, self.pool_freed
+        made = {one.name: _makeup(one, endpoint) for one in others.come}
+        changed = {name: found for name, found in made.items() if self.makeup.get(name) != found}
+        lost = [name for name in others.gone if made.get(name) != self.makeup[name]]
+        makeup = _patched(self.makeup, lost, changed)
+        pool, pool_count, pool_freed = _reassign(
+            self.pool, lost, changed, changed.keys() & self.pool.keys(), self.pool_count, self.pool_freed
         )
-        went, came = memo.keys_of(self, configuration.load_balancers)
+        left, right = memo.keys_of(self, configuration.load_balancers)
         balancer, balancer_count, balancer_freed = _reassign(
             self.load_balancer,
-            [one[:2] for one in went],
-            [one[:2] for one in came],
+            [one[:2] for one in left],
+            [one[:2] for one in right],
+            (),
             self.load_balancer_count,
             self.load_balancer_freed,
         )
         rule, rule_count, rule_freed = _reassign(
-            self.rule, _rules_of(went), _rules_of(came), self.rule_count, self.rule_freed
+            self.rule, _rules_of(left), _rules_of(right), (), self.rule_count, self.rule_freed
         )
-        network, network_count, network_freed = _assign(
-            self.network, configuration.virtual_networks, (), self.network_count, self.network_freed
+        networks = configuration.virtual_networks
+        network, network_count, network_freed = _reassign(
+            self.network, self.network, networks, (), self.network_count, self.network_freed
         )
         origin = {endpoint[key]: self.endpoint[former] for key, former in heirs.former.items()}
         assigned = Slots(
@@ -132,28 +154,41 @@ class Slots:
             tenant_count=heirs.tenant_count,
             makeup=makeup,
             endpoint_origin=origin,
-            pool_origin=self._pool_origins(others, pool, origin),
+            pool_origin=self._pool_origins(
+                [one for one in others.come if one.name in changed], pool, endpoint, heirs.former
+            ),
+            changes=SlotChanges(
+                ref(self),
+                [*dict.fromkeys([*came, *went])],
+                [*dict.fromkeys([*changed, *lost])],
+                _differing(self.load_balancer, balancer, (one[:2] for one in (*right, *left))),
+                _differing(self.rule, rule, _rules_of([*right, *left])),
+            ),
         )
-        memo.keep(assigned, configuration, checking)
+        memo.keep(assigned, configuration, others.checking)
         return assigned
 
     def _pool_origins(
-        self, changed: Mapping[str, Makeup], pool: Mapping[str, int], endpoint_origin: Mapping[int, int]
+        self,
+        changed: Sequence[Pool],
+        pool: Mapping[str, int],
+        endpoint: Mapping[EndpointKey, int],
+        former: Mapping[EndpointKey, EndpointKey],
     ) -> dict[int, int]:
         """Return for pools with new slots the former pool that most of their endpoints come from: the one of their name
-        where several have as many, or none has any."""
-        if not changed:
-            return {}
-        homes: dict[int, list[str]] = {}
-        for name, (slots, _, _) in self.makeup.items():
-            for slot in slots:
-                homes.setdefault(slot, []).append(name)
+        where several have as many, or none has any. `former`: whose row endpoints with new slots begin with."""
         found = {}
-        for name, (slots, _, _) in changed.items():
-            shares = Counter(home for slot in slots for home in homes.get(endpoint_origin.get(slot, slot), ()))
-            former = max(shares, key=lambda home: (shares[home], home == name), default=name)
-            if former in self.pool:
-                found[pool[name]] = self.pool[former]
+        for one in changed:
+            keys = map(one.endpoint_key, [origin for origin in one.origins if origin.is_used])
+            homes = [former.get(key, key) for key in keys if key in former or endpoint[key] == self.endpoint.get(key)]
+            shares: Counter[str] = Counter()
+            for home in homes:
+                slots, _, _ = self.makeup.get(home[0], NO_MAKEUP)
+                shares[home[0]] += slots.count(self.endpoint[home])
+            counted = [name for name, count in shares.items() if count]
+            nearest = max(counted, key=lambda name: (shares[name], name == one.name), default=one.name)
+            if nearest in self.pool:
+                found[pool[one.name]] = self.pool[nearest]
         return found
 
 
@@ -188,6 +223,16 @@ def _keys_of(balancer: LoadBalancer) -> Keys:
     return balancer.label, balancer.type, rule_keys(balancer)
 
 
+class _OtherPools(NamedTuple):
+    """What the monitors check; the names of the pools that are no more as they were, and the keys of their endpoints;
+    and the pools that are new or others."""
+
+    checking: Checking
+    gone: Collection[str]
+    gone_keys: Collection[EndpointKey]
+    come: Sequence[Pool]
+
+
 class SlotsMemo:
     """The last assignment, so that the next one looks at what changed alone; for one assignment at a time."""
 
@@ -210,17 +255,20 @@ class SlotsMemo:
         left, right = known[first : len(known) - last], balancers[first : len(balancers) - last]
         return [*map(_keys_of, left)], [*map(_keys_of, right)]
 
-    def changes(self, before: Slots, configuration: Configuration) -> tuple[Checking, Set[str], Sequence[Pool]]:
-        """Return what the monitors check, the names of the pools of `before` that are no more as they were, and the
-        pools that are new or others: all of them where `before` is not the last assignment."""
+    def other_pools(self, before: Slots, configuration: Configuration) -> _OtherPools:
+        """Return the pools that are not as they were: all of them where `before` is not the last assignment."""
         from lbdns.snapshot.checked import Checking  # whoever reads slots alone has no model
 
         pools = configuration.pools
         if self._last is None or self._last[0] is not before or not self._last[2].is_of(configuration):
-            return Checking(configuration), before.pool.keys(), tuple(pools.values())
-        _, known, checking = self._last
-        gone = {name for name, pool in known.pools.items() if pools.get(name) is not pool}
-        return checking, gone, [pool for name, pool in pools.items() if known.pools.get(name) is not pool]
+            return _OtherPools(Checking(configuration), before.pool.keys(), before.checked.keys(), [*pools.values()])
+        known, checking = self._last[1].pools, self._last[2]
+        if known is pools:
+            return _OtherPools(checking, (), (), ())
+        gone = [*compress(known, map(is_not, known.values(), map(pools.get, known)))]
+        keys = dict.fromkeys(known[name].endpoint_key(one) for name in gone for one in known[name].origins)
+        come = [*compress(pools.values(), map(is_not, pools.values(), map(known.get, pools)))]
+        return _OtherPools(checking, gone, keys, come)
 
     def keep(self, assigned: Slots, configuration: Configuration, checking: Checking) -> None:
         """Remember an assignment."""
@@ -241,22 +289,23 @@ class _Heirs:
     moved: Collection[EndpointKey] = ()
 
 
-def _heirs(before: Slots, checked: Mapping[EndpointKey, int]) -> _Heirs:
-    """Return who goes on as whom, as the table at the head of this module says."""
+def _heirs(
+    before: Slots, checked: Mapping[EndpointKey, int], went: Sequence[EndpointKey], came: Sequence[EndpointKey]
+) -> _Heirs:
+    """Return who goes on as whom, as the table at the head of this module says. `went`: who is no more there, or not
+    with its check; `came`: who was not there with its check; the others are as they were."""
     held = before.checked
-    if checked is held or checked == held:
+    if not went and not came:
         return _Heirs(before.tenant, before.tenant_count)
-    tenant = {key: before.tenant[key] for key, number in checked.items() if held.get(key) == number}
-    known = {checked[key]: key for key in tenant}  # check -> an endpoint whose row says what came of it
+    tenant: dict[EndpointKey, int] = {}
     left: dict[int, list[EndpointKey]] = {}
-    for key, number in held.items():
-        if key not in tenant:
-            left.setdefault(number, []).append(key)
+    for key in went:
+        left.setdefault(held[key], []).append(key)
     former: dict[EndpointKey, EndpointKey] = {}
+    known: dict[int, EndpointKey] = {}  # check -> an endpoint whose row says what came of it
     others = []
-    for key, number in checked.items():
-        if key in tenant:
-            continue
+    for key in came:
+        number = checked[key]
         candidates = left.get(number)
         if number == NOT_CHECKED or not candidates:
             others.append(key)
@@ -265,12 +314,13 @@ def _heirs(before: Slots, checked: Mapping[EndpointKey, int]) -> _Heirs:
         candidates.remove(nearest)
         tenant[key] = before.tenant[nearest]
         former[key] = known[number] = nearest
+    known = _staying(checked, came, {checked[key] for key in others} - known.keys()) | known
     gone_on = set(former.values())
     count = before.tenant_count
     moved = former.keys() & held.keys()
     for key in sorted(others):
         number = checked[key]
-        if number != NOT_CHECKED and number in known:
+        if number in known:
             former[key] = known[number]
         elif key in held and key not in gone_on:
             tenant[key] = before.tenant[key]
@@ -279,7 +329,19 @@ def _heirs(before: Slots, checked: Mapping[EndpointKey, int]) -> _Heirs:
         tenant[key] = count
         if key in held:
             moved.add(key)
-    return _Heirs(tenant, count, former, moved)
+    return _Heirs(_patched(before.tenant, went, tenant), count, former, moved)
+
+
+def _staying(
+    checked: Mapping[EndpointKey, int], came: Collection[EndpointKey], wanted: Set[int]
+) -> dict[int, EndpointKey]:
+    """Return for some checks an endpoint that stays with it, where there is one."""
+    wanted = wanted - {NOT_CHECKED}
+    if not wanted:
+        return {}
+    new = frozenset(came)
+    having = compress(checked.items(), map(wanted.__contains__, checked.values()))
+    return {number: key for key, number in having if key not in new}
 
 
 def _rules_of(those: Sequence[Keys]) -> list[RuleKey]:
@@ -307,39 +369,42 @@ class _FreeSlots:
         return tuple(self._rested), *self._resting, gone
 
 
-def _assign(
-    held: Mapping[Key, int],
-    wanted: Mapping[Key, object],
-    moved: Collection[Key],
-    count: int,
-    freed: tuple[tuple[int, ...], ...],
-) -> tuple[Mapping[Key, int], int, tuple[tuple[int, ...], ...]]:
-    """Return (slots by key, how many there are, those that fell free); `moved` ones get another than they held."""
-    free = _FreeSlots(count, freed)
-    if not moved and (wanted is held or wanted.keys() == held.keys()):
-        return held, count, free.after(())
-    assigned: dict[Key, int] = {}
-    for key in wanted:
-        slot = None if key in moved else held.get(key)
-        assigned[key] = free.take() if slot is None else slot
-    gone = tuple(slot for key, slot in held.items() if key not in wanted or key in moved)
-    return assigned, free.count, free.after(gone)
+def _patched(held: Mapping[Key, Value], gone: Iterable[Key], now: Mapping[Key, Value]) -> Mapping[Key, Value]:
+    """Return a mapping without some keys, and with others at its end; the very same where nothing is another."""
+    if not gone and not now:
+        return held
+    found = dict(held)
+    for key in gone:
+        del found[key]
+    for key, value in now.items():
+        found.pop(key, None)
+        found[key] = value
+    return found
+
+
+def _differing(before: Mapping[Key, int], now: Mapping[Key, int], keys: Iterable[Key]) -> list[Key]:
+    """Return those of some keys that have another number, or none before or now."""
+    return [] if before is now else [key for key in dict.fromkeys(keys) if before.get(key) != now.get(key)]
 
 
 def _reassign(
     held: Mapping[Key, int],
-    went: Sequence[Key],
-    came: Sequence[Key],
+    went: Iterable[Key],
+    came: Iterable[Key],
+    moved: Collection[Key],
     count: int,
     freed: tuple[tuple[int, ...], ...],
 ) -> tuple[Mapping[Key, int], int, tuple[tuple[int, ...], ...]]:
-    """Return the same where it is known which keys went and which came; one that did both stays."""
+    """Return (slots by key, how many there are, those that fell free). `went` and `came` have all keys that are not in
+    both; one that is stays, save those that are `moved`: they get another than they held."""
     free = _FreeSlots(count, freed)
-    gone_keys, new_keys = {*went}.difference(came), [key for key in came if key not in held]
+    wanted = dict.fromkeys(came)
+    gone_keys = [key for key in went if key not in wanted or key in moved]
+    new_keys = [key for key in wanted if key not in held or key in moved]
     if not gone_keys and not new_keys:
         return held, count, free.after(())
     assigned = dict(held)
-    gone = tuple([assigned.pop(key) for key in went if key in gone_keys])
+    gone = tuple(sorted([assigned.pop(key) for key in gone_keys]))
     for key in new_keys:
         assigned[key] = free.take()
     return assigned, free.count, free.after(gone)

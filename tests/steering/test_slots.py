@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,71 @@ def test_with_a_memo_slots_are_the_same_as_without() -> None:
         assert decode_slots(text.encode(with_memo)) == without
         assert with_memo.endpoint_origin == without.endpoint_origin
         assert with_memo.pool_origin == without.pool_origin
+
+
+def random_pool(chance: random.Random) -> Fields:
+    """Return a pool whose endpoints have few addresses and names, so that checks are often those of others."""
+    kept = chance.sample(["a", "b", "c", "d, [", 'e"', "f\\"], chance.randint(1, 4))
+    judge = chance.choice(["same", "alone", "both", "else", None])
+    found = pool(*(f"- 192.0.2.{last}" for last in chance.sample(range(1, 7), len(kept))), judge=judge)
+    for endpoint, name in zip(found["origins"], kept, strict=True):
+        endpoint["name"] = name
+    return {**found, "minimum_origins": chance.randint(1, 2)}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_after_random_changes_slots_and_their_text_are_those_of_who_looks_at_all(seed: int) -> None:
+    chance = random.Random(seed)
+    step = configured(**{f"p{number}": random_pool(chance) for number in range(6)})
+    memo, with_memo, without, text = SlotsMemo(), Slots(), Slots(), SlotsText()
+    for _ in range(40):
+        pools = dict(step.pools)
+        for name in chance.sample([*pools, "new", "last", "more"], chance.randint(0, 3)):
+            pools.pop(name, None)
+            if chance.random() < 0.7:
+                pools |= configured(**{name: random_pool(chance)}).pools
+        step = dataclasses.replace(step, pools=pools, load_balancers=some_balancers(chance))
+        before, with_memo, without = with_memo, with_memo.assign(step, memo), without.assign(step)
+        assert with_memo == without
+        assert (with_memo.pool_origin, with_memo.endpoint_origin.keys()) == (
+            without.pool_origin,
+            without.endpoint_origin.keys(),
+        )
+        assert text.encode(with_memo) == encode_slots(with_memo)
+        assert decode_slots(text.encode(with_memo)) == without
+        changes = with_memo.since(before)
+        assert changes is not None and with_memo.since(Slots()) is None
+        for kind in ("endpoint", "pool", "load_balancer", "rule"):
+            was, now = getattr(before, kind), getattr(with_memo, kind)
+            others = {key for key in was.keys() | now.keys() if was.get(key) != now.get(key)}
+            assert others <= {*getattr(changes, kind)} <= was.keys() | now.keys()
+
+
+def some_balancers(chance: random.Random) -> tuple[LoadBalancer, ...]:
+    made = with_rules(*chance.sample("abcd", chance.randint(0, 3)), kind=chance.choice(["A", "MX"]))
+    [balancer] = made.load_balancers
+    names = chance.sample([f"lb{number}.example.com" for number in range(8)], chance.randint(1, 5))
+    return tuple(balancer.model_copy(update={"name": name}) for name in names)
+
+
+def test_a_change_of_few_writes_few_rows_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = configured(**{f"p{number}": pool(f"a 192.0.2.{number}") for number in range(200)})
+    memo, text = SlotsMemo(), SlotsText()
+    before = Slots().assign(first, memo)
+    text.encode(before)
+    rows: list[object] = []
+    dumps = json.dumps
+
+    def counted(row: object) -> str:
+        rows.append(row)
+        return dumps(row)
+
+    monkeypatch.setattr("lbdns.publish.slots_document.json.dumps", counted)
+    moved = configured(p7=pool("a 192.0.2.250")).pools
+    after = before.assign(dataclasses.replace(first, pools={**first.pools, **moved}), memo)
+    text.encode(after)
+    assert sum(isinstance(row, tuple) for row in rows) == 4, "a row of the pool and two endpoints, before or now"
+    assert after.load_balancer is before.load_balancer and after.rule is before.rule
 
 
 def with_rules(*names: str, sets: tuple[str, ...] = (), kind: str = "A") -> Configuration:

@@ -258,13 +258,14 @@ class _Patch:
     def _put_slots(self) -> None:
         """Have the slots that the rows lead to now."""
         slots, before = self._basis.slots, self._steering.basis.slots
-        pools = self._basis.pools
+        pools, changes = self._basis.pools, slots.since(before)
         keys = chain.from_iterable(map(_KEYS, self._pools))
         if slots.pool is not before.pool:
             self._put_all("pool_slot", map(slots.pool.__getitem__, [one.name for one in pools]))
         if slots.endpoint is not before.endpoint or slots.pool is not before.pool:
             self._put_all("endpoint_slot", map(slots.endpoint.__getitem__, keys))
-        if _are_others(before.load_balancer, slots.load_balancer):
+        known = None if changes is None else changes.load_balancer
+        if _are_others(before.load_balancer, slots.load_balancer, known):
             for row, one in zip(self._rows, self._kept[1], strict=True):
                 self._column("lb_slot")[row] = slots.load_balancer[one.label, one.type]
 
@@ -286,6 +287,9 @@ def _is_alike(known: PoolRow, made: PoolRow) -> bool:
     return all(getattr(known, field) == getattr(made, field) for field in _TEXTS)
 
 
-def _are_others(before: Mapping[Key, int], now: Mapping[Key, int]) -> bool:
-    """Whether any key that is in both has another slot now."""
-    return before is not now and any(key in before and key in now for key, _ in before.items() ^ now.items())
+def _are_others(before: Mapping[Key, int], now: Mapping[Key, int], changed: Iterable[Key] | None) -> bool:
+    """Whether any key that is in both has another slot now; `changed`: the keys that may, where they are known."""
+    if before is now:
+        return False
+    keys = (key for key, _ in before.items() ^ now.items()) if changed is None else changed
+    return any(key in before and key in now for key in keys)
