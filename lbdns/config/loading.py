@@ -13,7 +13,6 @@ import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from lbdns.base.kinds import Kind
 from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.checks.alerting_checks import check_alerting
 from lbdns.config.checks.balancer_checks import check_balancers
-from lbdns.config.checks.check_memo import CheckMemo
+from lbdns.config.checks.check_memo import CheckMemo, KeptItems
 from lbdns.config.checks.facts import Facts
 from lbdns.config.checks.listeners import check_empty_views, check_listeners, check_trust
 from lbdns.config.checks.pool_checks import check_pools
@@ -55,8 +54,6 @@ from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
 from lbdns.model.transfer_policy import transfer_policies
 from lbdns.model.view_names import EVERY_VIEW, labelled
-
-_ITEM = attrgetter("item")
 
 
 def none_tolerated(_apex: bytes, _view: str) -> bool:
@@ -376,7 +373,7 @@ class _Loading:
         if rest is not None:
             return rest
         settings = None if self.settings_source is None else Placed(self.settings, self.settings_source)
-        configuration = None if errors else self._configuration()
+        configuration = None if errors else self._configuration(memo.items)
         return Examined(configuration, errors, warnings, settings, self.objects.pools, more_of(self.problems))
 
     def _without_unready(self, errors: Sequence[Problem], read: Sequence[Problem]) -> Examined | None:
@@ -426,12 +423,9 @@ class _Loading:
         problems.extend(check_transfers(self.settings, self.settings_source, objects, hosted, self.knows_keys))
         problems.extend(check_balancers(objects, sights if is_complete else None, facts, memo))
 
-    def _configuration(self) -> Configuration:
+    def _configuration(self, kept: KeptItems) -> Configuration:
         objects = self.objects
-        tables: dict[str, Any] = {
-            kind.section: dict(zip(table, map(_ITEM, table.values()), strict=True))
-            for kind, table in objects.keyed.items()
-        }
+        tables: dict[str, Any] = {kind.section: kept.keyed(kind, table) for kind, table in objects.keyed.items()}
         return Configuration(
             settings=self.settings,
             zones=tuple(
@@ -439,7 +433,7 @@ class _Loading:
             ),
             unready=tuple(map(unreceived, (draft for draft in self.drafts.values() if draft.is_received))),
             overlays=tuple(self._finished(key) for key, draft in self.drafts.items() if draft.is_overlay),
-            load_balancers=tuple(map(_ITEM, objects.load_balancers)),
+            load_balancers=kept.listed(Kind.LOAD_BALANCER, objects.load_balancers),
             routes=tuple(placed.item for placed in objects.routes),
             **tables,
         )

@@ -26,7 +26,7 @@ class SoundZones:
     """The zones without mistakes, the load balancers that stand in none with some, and those with."""
 
     drafts: dict[ZoneKey, ZoneDraft]
-    load_balancers: list[Placed[LoadBalancer]]
+    load_balancers: Sequence[Placed[LoadBalancer]]
     unready: tuple[UnreadyZone, ...]
     files_of: Mapping[str, set[ZoneKey]]
 

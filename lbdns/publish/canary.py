@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from operator import attrgetter, is_not, not_
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from lbdns.answer.answer import Road, answer
 from lbdns.answer.match import MatchKind, match
@@ -18,7 +18,7 @@ from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import make_query
 from lbdns.base.errors import LbdnsError
-from lbdns.base.memo import BySequence, shared_ends
+from lbdns.base.memo import BySequence, Chosen, shared_ends
 from lbdns.dns.codes import CLASS_IN, HEADER_BYTES, NOERROR, TYPE_SOA
 from lbdns.dns.message import Message, decode
 from lbdns.dns.name import encode_canonical, longest_match
@@ -38,7 +38,6 @@ QUERY_ID = 0x6C62
 CLIENTS = (Client(bytes((127, 0, 0, 1)), 53), Client(bytes(15) + b"\x01", 53))
 _HEADER = struct.Struct("!6H")
 _QUESTION = struct.Struct("!2H")
-_IS_ENABLED: Final = attrgetter("enabled")
 
 
 class CanaryError(LbdnsError):
@@ -46,10 +45,11 @@ class CanaryError(LbdnsError):
 
 
 class CanaryMemo:
-    """The pools that load balancers answer from, by the load balancers: they are not asked again and again."""
+    """Which load balancers are enabled, and the pools that they answer from: they are not asked again and again."""
 
     def __init__(self) -> None:
         """Begin with none."""
+        self.enabled: Chosen[LoadBalancer] = Chosen(attrgetter("enabled"))
         self._pools: BySequence[LoadBalancer, frozenset[str]] = BySequence()
 
     def pools_of(self, balancers: Sequence[LoadBalancer]) -> Sequence[frozenset[str]]:
@@ -117,7 +117,7 @@ def _chosen(
     """Yield what to ask for: of all, or first of what changed and then of the rest."""
     asking = _CanaryWriter(configuration)
     zones = (*configuration.zones, *configuration.overlays)
-    balancers = [*compress(configuration.load_balancers, map(_IS_ENABLED, configuration.load_balancers))]
+    balancers = memo.enabled.of(configuration.load_balancers)
     if before is None:
         yield from _spread([*asking.of_zones(zones), *asking.of_balancers(balancers)], CANARIES_MAX)
         return
@@ -126,11 +126,10 @@ def _chosen(
     fresh = [zone for zone in zones if id(zone) not in known]
     yield from _spread([*asking.of_zones(fresh), *asking.of_balancers(changed)], CANARIES_MAX)
     # A step that grows with the configuration, from a start that moves: after as many generations all had their turn.
-    rest: list[Zone | LoadBalancer] = [*zones, *balancers]
-    step = -(-len(rest) // UNCHANGED_MAX) or 1
-    sample = rest[generation % step :: step]
-    yield from asking.of_zones([one for one in sample if isinstance(one, Zone)])
-    yield from asking.of_balancers([one for one in sample if isinstance(one, LoadBalancer)])
+    step = -(-(len(zones) + len(balancers)) // UNCHANGED_MAX) or 1
+    start = generation % step
+    yield from asking.of_zones(zones[start::step])
+    yield from asking.of_balancers(balancers[(start - len(zones)) % step :: step])
 
 
 def _changed(

@@ -146,7 +146,7 @@ def explain_running(published: Published, state_dir: Path, request: Mapping[str,
         slots, snapshot = published.slots, published.snapshot
         if configuration is not published.configuration:
             # What is only supposed is not counted: its rules have slots of no page.
-            slots = dataclasses.replace(slots, rule=Slots().assign(configuration).rule)
+            slots = dataclasses.replace(slots, rule=Slots().assign(configuration).rule, changes=None)
             snapshot = compiled(configuration, geodata, slots, published.generation, table.layout_id)
             return suppose(configuration, snapshot, slots, table, supposed.down, supposed.up, orders, now_s)
         return suppose(configuration, snapshot, slots, table, supposed.down, supposed.up, orders, now_s, signatures)

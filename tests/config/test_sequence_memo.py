@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from lbdns.base.memo import BySequence, KeyCounts, shared_ends
+from lbdns.base.memo import BySequence, Chosen, KeyCounts, Sequel, are_same, shared_ends
 
 
 class Thing:
@@ -82,3 +82,40 @@ def test_nothing_is_altered_where_making_fails() -> None:
 )
 def test_shared_ends(some: str, others: str, ends: tuple[int, int]) -> None:
     assert shared_ends(some, others) == ends  # single letters are the same objects wherever they stand
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_who_is_chosen_passes_and_whatever_is_made_of_that_accounts_for_it(seed: int) -> None:
+    """A chain of three, as a configuration goes from step to step: each takes the ends that the one before it gives."""
+    chance = Random(seed)
+    read: BySequence[Thing, Thing] = BySequence()
+    chosen: Chosen[Thing] = Chosen(lambda thing: thing.number % 3)
+    numbers: BySequence[Thing, int] = BySequence()
+    those: list[Thing] = []
+    for step in range(60):
+        those = changed(chance, those, step % 7)
+        models = read.of_all(those, lambda thing: thing)
+        passing = chosen.of(models)
+        assert are_same(passing, [thing for thing in those if thing.number % 3])
+        assert chosen.of(models) is passing
+        assert [*numbers.of_all(passing, lambda thing: thing.number)] == [thing.number for thing in passing]
+
+
+def test_a_sequel_is_not_compared_with_what_it_was_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Sequel.of((), 0, [Thing(number) for number in range(1000)], 0)
+    after = Sequel.of(before, 400, [Thing(1), Thing(2)], 599)
+    assert (len(after), after[400].number, after[402] is before[401]) == (1001, 1, True)
+    compared: list[int] = []
+
+    def counted(one: object, other: object) -> bool:
+        compared.append(1)
+        return one is other
+
+    monkeypatch.setattr("lbdns.base.memo.is_", counted)
+    monkeypatch.setattr("lbdns.base.memo.is_not", lambda one, other: not counted(one, other))
+    assert shared_ends(before, after) == (400, 599) and not compared
+    other = Sequel.of(after, 7, [Thing(3)], 993)
+    assert shared_ends(after, other) == (7, 993) and not compared
+    assert not are_same(after, other) and len(compared) == 1
+    assert shared_ends(before, other) == (7, 599) and len(compared) > 500, "what is not made of it is compared"
+    assert are_same(other, [*other]) and not are_same(other, [*other[:-1], Thing(0)])

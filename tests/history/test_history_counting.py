@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbdns.mapped.counter_words import DATAGRAMS, LOAD_BALANCERS_FIRST
-from lbdns.snapshot.slots import Slots, _assign  # the rule by which slots fall free and are used again
+from lbdns.snapshot.slots import Slots, _reassign  # the rule by which slots fall free and are used again
 from lbdns.telemetry.history import history_journal
 from lbdns.telemetry.history.counter_sums import CounterSums, decode_sums, encode_sums
 from lbdns.telemetry.history.history_block import HistoryBlock, decode_block, encode_block, merged
@@ -37,8 +37,8 @@ NOON_S: Final = 1_700_000_000 // DAY_S * DAY_S + DAY_S // 2
 
 def assigned(before: Slots, names: list[str]) -> Slots:
     """Return the slots of a generation with some load balancers."""
-    keys = {(name, "A"): None for name in names}
-    held, count, freed = _assign(before.load_balancer, keys, (), before.load_balancer_count, before.load_balancer_freed)
+    keys, known = [(name, "A") for name in names], before.load_balancer
+    held, count, freed = _reassign(known, known, keys, (), before.load_balancer_count, before.load_balancer_freed)
     return replace(before, load_balancer=held, load_balancer_count=count, load_balancer_freed=freed)
 
 

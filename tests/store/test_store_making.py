@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lbdns.base.errors import ConfigError
-from lbdns.base.kinds import Kind
+from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.words import STORE_FILE
 from lbdns.config.loading import parse
 from lbdns.manage.store.edit import Edit
@@ -36,7 +36,8 @@ POOLS_YAML: dict[str, Any] = {
 def by_tokens(state: State) -> frozenset[str]:
     """The pools that a token had a hand in."""
     zones = state.all(Kind.ZONE).items()
-    return pools_by_tokens(state, any(has_foreign_part(zone, state.records(id)) for id, zone in zones))
+    are_local = all(item.is_local for kind in BALANCING for item in state.all(kind).values())
+    return pools_by_tokens(state, are_local, any(has_foreign_part(zone, state.records(id)) for id, zone in zones))
 
 
 class Making:

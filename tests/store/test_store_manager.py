@@ -351,3 +351,26 @@ def test_what_is_served_knows_the_ids_that_the_api_says(tmp_path: Path) -> None:
         assert (configuration.pool_ids, configuration.account_id) == ({"eu": made.id}, store.account_id)
         targets = encode_targets(configuration, Slots().assign(configuration), 1, tmp_path / "t", TargetsMemo())
         assert decode_document(targets).account_id == store.account_id
+
+
+def test_what_did_not_change_is_the_very_same_in_the_next_configuration(desk: Desk) -> None:
+    """Whoever follows need not look into it. A pool without an enabled endpoint is warned of each time."""
+    zone = desk.zone()
+    pools = [desk.create(Kind.POOL, pool(name)) for name in ("eu", "us")]
+    off = desk.create(Kind.POOL, {"name": "off", "origins": [{"name": "e", "address": "192.0.2.9", "enabled": False}]})
+    body = {"default_pools": [pools[0].id], "fallback_pool": off.id}
+    made = [desk.create(Kind.LOAD_BALANCER, {"name": f"{n}.example.com", **body}, zone.id) for n in ("a", "b")]
+    first = desk.configuration
+    told = desk.do(lambda edit: edit.patch(Kind.LOAD_BALANCER, made[1].id, {"ttl": 77})).warnings
+    second = desk.configuration
+    assert second.load_balancers[1].ttl == 77
+    assert all(getattr(first, name) is getattr(second, name) for name in ("pools", "pool_ids", "monitors", "routes"))
+    assert first.load_balancers[0] is second.load_balancers[0]
+    again = desk.do(lambda edit: edit.patch(Kind.POOL, pools[1].id, {"description": "x"})).warnings
+    third = desk.configuration
+    assert third.load_balancers is second.load_balancers
+    assert (third.pools["eu"], third.pool_ids) == (second.pools["eu"], second.pool_ids)
+    assert third.pools["us"] is not second.pools["us"]
+    assert told and [str(one) for one in again] == [str(one) for one in told]
+    desk.do(lambda edit: edit.delete(Kind.LOAD_BALANCER, made[0].id))
+    assert [one.name for one in desk.configuration.load_balancers] == ["b.example.com"]

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import compress
-from operator import ne
+from operator import attrgetter, ne
+from typing import Any, Final
 
+from lbdns.base.kinds import Kind
 from lbdns.base.memo import BySequence
 from lbdns.config.checks.checked_balancer import Checked
 from lbdns.config.checks.checked_balancers import CheckedBalancers
-from lbdns.config.checks.checked_pool import CheckedPool
+from lbdns.config.checks.checked_pools import CheckedPools
 from lbdns.config.checks.order_memo import OrderMemo
 from lbdns.config.checks.sight_memo import SightMemo
 from lbdns.config.yaml.source import Placed
@@ -24,6 +26,30 @@ from lbdns.dns.master.draft import ZoneDraft
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
+
+_ITEM: Final = attrgetter("item")
+
+
+class KeptItems:
+    """What a configuration has of objects and their places, kept for the next: of the very same mapping or sequence it
+    is the very same again."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._listed: dict[Kind, BySequence[Placed[Any], Any]] = {}
+        self._keyed: dict[Kind, tuple[Mapping[str, Placed[Any]], dict[str, Any]]] = {}
+
+    def listed(self, kind: Kind, those: Sequence[Placed[Any]]) -> tuple[Any, ...]:
+        """Return the objects of a kind that is kept in a list."""
+        found = self._listed.setdefault(kind, BySequence()).of_all(those, _ITEM)
+        return found if isinstance(found, tuple) else tuple(found)
+
+    def keyed(self, kind: Kind, those: Mapping[str, Placed[Any]]) -> dict[str, Any]:
+        """Return the objects of a kind by name."""
+        known = self._keyed.get(kind)
+        if known is None or known[0] is not those:
+            known = self._keyed[kind] = those, dict(zip(those, map(_ITEM, those.values()), strict=True))
+        return known[1]
 
 
 class CheckMemo:
@@ -38,7 +64,8 @@ class CheckMemo:
         self._signed: frozenset[bytes] = frozenset()
         self.order = OrderMemo()
         self.sights = SightMemo()
-        self.pools: BySequence[Placed[Pool], CheckedPool] = BySequence()
+        self.pools = CheckedPools()
+        self.items = KeptItems()
 
     def __len__(self) -> int:
         """How many load balancers are kept."""
@@ -63,7 +90,7 @@ class CheckMemo:
             self.balancers.see(balancers)
             if before is None or (before.pop, before.geodata) != (settings.pop, settings.geodata):
                 self.balancers.forget(self.balancers.checked)
-            else:
+            elif pools is not known:
                 changed = {name for name, placed in pools.items() if known.get(name) is not placed}
                 self.balancers.forget_users(changed | (known.keys() - pools.keys()))
             if before is None or before.lists != settings.lists:
@@ -71,7 +98,7 @@ class CheckMemo:
             self.balancers.forget_at(_other_owners(self._zones, drafts) if signed == self._signed else None)
             if before is not settings:
                 self.pools.clear()
-            self._settings, self._pools, self._zones, self._signed = settings, dict(pools), drafts, signed
+            self._settings, self._pools, self._zones, self._signed = settings, pools, drafts, signed
             yield
         except BaseException:
             self.balancers = CheckedBalancers()  # what changed is not known of all

@@ -29,14 +29,15 @@ ONLY_IPV4, ONLY_IPV6, BOTH = Families(True, False), Families(False, True), Famil
 
 class CheckedPool:
     """One pool: its families, None where they are not known; what it names, by kind and name, None where networks are
-    among it or not all is known; and the problems found last."""
+    among it or not all is known; the problems found last; and whether it may tell anything."""
 
-    __slots__ = ("families", "names", "problems")
+    __slots__ = ("families", "names", "problems", "tells")
 
     def __init__(self, placed: Placed[Pool]) -> None:
         self.families = _families(placed)
         self.names = _named_by(placed)
         self.problems: tuple[Problem, ...] | None = None
+        self.tells = True
 
 
 def _families(placed: Placed[Pool]) -> Families | None:

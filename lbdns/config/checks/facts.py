@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.memo import BySequence
-from lbdns.config.checks.checked_pool import CheckedPool, Families
+from lbdns.config.checks.checked_pools import CheckedPools
 from lbdns.config.yaml.source import Placed
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 Mistaken = tuple[int, str, Literal["error", "warning"]]
 """What is wrong with a condition: column, sentence, severity."""
-_FAMILIES: Final = attrgetter("families")
 
 
 class Facts:
@@ -34,7 +31,7 @@ class Facts:
         knows_settings: bool = True,
         knows_views: bool = True,
         signed: frozenset[bytes] = frozenset(),
-        known: BySequence[Placed[Pool], CheckedPool] | None = None,
+        known: CheckedPools | None = None,
     ) -> None:
         """Without `knows_settings` these are not the settings of the server that will have the load balancers; without
         `knows_views` some views were refused. `signed`: apexes of the zones that are signed here. `known`: what is kept
@@ -55,11 +52,8 @@ class Facts:
         self._city = settings.geodata.city
         self.has_pop_country = pop.code is not None or pop.country is not None
         self.has_pop_region = self.has_pop_country or pop.region is not None
-        known = BySequence() if known is None else known
-        checked = known.of_all([*pools.values()], CheckedPool)
-        families = [*map(_FAMILIES, checked)]
-        self.families: dict[str, Families | None] = dict(zip(pools, families, strict=True))
-        self.are_families_alike = len({*families} - {None}) < 2
+        known = CheckedPools() if known is None else known
+        self.families, self.are_families_alike = known.families(pools)
 
     def is_pop(self, code: str) -> bool:
         """Tell whether a code names a PoP: an airport's, or this server's own, which the table may lack."""

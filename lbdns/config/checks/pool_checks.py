@@ -8,10 +8,9 @@ from pathlib import Path
 
 from lbdns.base.errors import LbdnsError, Problem
 from lbdns.base.key_pair import check_key_pair
-from lbdns.base.memo import BySequence
 from lbdns.base.probe_types import OWN_FIELDS, acts, types_with
 from lbdns.base.wording import counted, listed
-from lbdns.config.checks.checked_pool import CheckedPool
+from lbdns.config.checks.checked_pools import CheckedPools
 from lbdns.config.checks.network_checks import check_networks
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.source import Placed
@@ -23,9 +22,7 @@ from lbdns.model.settings import Settings
 from lbdns.places.pops import region_at
 
 
-def check_pools(
-    objects: Objects, settings: Settings, known: BySequence[Placed[Pool], CheckedPool]
-) -> Iterator[Problem]:
+def check_pools(objects: Objects, settings: Settings, known: CheckedPools) -> Iterator[Problem]:
     """Yield what an operator should know about monitors, monitor groups and pools. `known`: what was found of pools
     under the same settings."""
     vantages = _VantageRegions(settings)
@@ -34,10 +31,10 @@ def check_pools(
         yield from _check_monitor(monitor)
     for group in objects.monitor_groups.values():
         yield from _check_group(group)
-    pools = [*objects.pools.values()]
-    for pool, checked in zip(pools, known.of_all(pools, CheckedPool), strict=True):
+    for pool, checked in known.telling(objects.pools):
         if checked.problems is None:
             checked.problems = (*_check_pool(pool), *_check_reach(pool, settings))
+            checked.tells = bool(checked.problems or pool.item.check_regions)
         yield from checked.problems
         if pool.item.check_regions:
             yield from _check_regions(pool, vantages)

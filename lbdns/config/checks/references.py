@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import compress
 from operator import attrgetter
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from lbdns.base.reference_paths import ReferenceField, located
 from lbdns.base.wording import nearest
 from lbdns.base.words import STORED
 from lbdns.config.checks.check_memo import CheckMemo
-from lbdns.config.checks.checked_pool import CheckedPool, names_network
+from lbdns.config.checks.checked_pool import names_network
 from lbdns.config.checks.rule_checks import rule_words
 from lbdns.config.yaml.objects import Objects
 from lbdns.config.yaml.repair import STAND_IN_ITEMS
@@ -118,9 +117,7 @@ def _suspected_pools(objects: Objects, memo: CheckMemo) -> Iterable[Placed[Pool]
     """Return the pools that name something that is not declared, and those of which it is not known at once."""
     kinds = {Kind(field.kind) for field in Kind.POOL.references} - {Kind.VIRTUAL_NETWORK}
     declared = {(kind, name) for kind in kinds for name in objects.declared[kind.section]}
-    pools = [*objects.pools.values()]
-    named = map(_NAMES, memo.pools.of_all(pools, CheckedPool))
-    return compress(pools, [names is None or not declared.issuperset(names) for names in named])
+    return memo.pools.naming_others(objects.pools, declared)
 
 
 def _suspects(objects: Objects, memo: CheckMemo) -> Iterator[Placed[LoadBalancer]]:

@@ -6,7 +6,7 @@ references are checked against everything that was declared, sound or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -35,8 +35,8 @@ class Objects:
     """Every object with its place. `is_whole` is False where a file broke off, so that some names may be unknown."""
 
     keyed: dict[Kind, dict[str, Placed[Any]]] = field(default_factory=lambda: {kind: {} for kind in KEYED})
-    load_balancers: list[Placed[LoadBalancer]] = field(default_factory=list)
-    routes: list[Placed[NetworkRoute]] = field(default_factory=list)
+    load_balancers: Sequence[Placed[LoadBalancer]] = field(default_factory=list)
+    routes: Sequence[Placed[NetworkRoute]] = field(default_factory=list)
     declared: dict[str, dict[str, Source]] = field(default_factory=lambda: {kind.section: {} for kind in KEYED})
     is_whole: bool = True
     problems: list[Problem] = field(default_factory=list)
@@ -70,10 +70,14 @@ class Objects:
         """Return the objects of a kind, in the order in which they were read."""
         return self.keyed[kind].values() if kind.is_keyed else self.listed(kind)
 
-    def listed(self, kind: Kind) -> list[Placed[Any]]:
-        """Return the objects of a kind that files keep in a list: the list itself."""
-        found: list[Placed[Any]] = getattr(self, kind.section)
+    def listed(self, kind: Kind) -> Sequence[Placed[Any]]:
+        """Return the objects of a kind that files keep in a list."""
+        found: Sequence[Placed[Any]] = getattr(self, kind.section)
         return found
+
+    def put(self, kind: Kind, those: Sequence[Placed[Any]]) -> None:
+        """Have these as the objects of a kind that files keep in a list; they stay as they are."""
+        setattr(self, kind.section, those)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def _read_section(objects: Objects, section: str, value: Any, lines: LineTree, f
     problems, kind = objects.problems, _BY_SECTION[section]
     if not kind.is_keyed:
         if isinstance(value, list):
-            objects.listed(kind).extend(_listed(kind, value, lines, file, problems))
+            objects.put(kind, [*objects.listed(kind), *_listed(kind, value, lines, file, problems)])
         else:
             message = f'expected a list: each {kind.words} begins with "- {kind.called_by}: ..."'
             problems.append(Problem(file, line_at(lines), section, message))
@@ -192,10 +196,12 @@ def name_networks(objects: Objects) -> None:
     for name, placed in objects.pools.items():
         if any(one.virtual_network is not None for one in placed.item.origins):
             objects.pools[name] = replace(placed, item=_pool_by_names(placed.item, ids))
-    for index, route in enumerate(objects.routes):
+    routes = [*objects.routes]
+    for index, route in enumerate(routes):
         known = ids.get((route.item.virtual_network or "").lower())
         if known is not None:
-            objects.routes[index] = replace(route, item=route.item.model_copy(update={"virtual_network": known}))
+            routes[index] = replace(route, item=route.item.model_copy(update={"virtual_network": known}))
+    objects.put(Kind.ROUTE, routes)
 
 
 def _pool_by_names(pool: Pool, ids: Mapping[str, str]) -> Pool:

@@ -6,12 +6,12 @@ import operator
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, compress, count
-from typing import Any, Final
+from itertools import chain, compress
+from typing import Any
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import ALERTING, BALANCING, REFERRED, Kind
-from lbdns.base.memo import BySequence, are_same
+from lbdns.base.memo import are_same
 from lbdns.base.words import STORED
 from lbdns.config.checks.check_memo import CheckMemo
 from lbdns.config.checks.references import check_references
@@ -24,22 +24,19 @@ from lbdns.dns.zone import Zone
 from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.edit import unique_key
 from lbdns.manage.store.item import Item
+from lbdns.manage.store.kept_models import KeptModels
+from lbdns.manage.store.located_problems import LocatedProblems, beside
 from lbdns.manage.store.making import destinations_by_tokens, pools_by_tokens
 from lbdns.manage.store.private_balancers import is_misnamed, is_unplaced
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.unreadable import Unreadable, set_aside
 from lbdns.manage.store.zones.drafted_zones import DraftedZone, drafted_zone
-from lbdns.manage.store.zones.zone_bodies import by_view, is_secondary, problem_at
+from lbdns.manage.store.zones.zone_bodies import by_view, is_secondary
 from lbdns.model.configuration import UnreadyZone
 from lbdns.model.placements import private_views
 from lbdns.model.private_names import as_address, name_mistake
 from lbdns.model.settings import Settings
 from lbdns.model.view_names import VIEW
-
-_NAME: Final = operator.attrgetter("source.name")
-_SOURCE: Final = operator.attrgetter("source")
-_ZONE_ID: Final = operator.attrgetter("zone_id")
-_FILE: Final = operator.attrgetter("file")
 
 
 class Builder:
@@ -49,10 +46,11 @@ class Builder:
         """Begin with nothing; `account_id` goes into every configuration."""
         self._account_id = account_id
         self._referred: dict[Kind, Items] = {kind: {} for kind in REFERRED}
-        self._models: dict[Kind, BySequence[Item, Placed[Any]]] = {kind: BySequence() for kind in BALANCING}
+        self._models = {kind: KeptModels() for kind in BALANCING}
         self._drafted: dict[str, dict[str, DraftedZone]] = {}  # by a zone's id: it under "", and by view what that sees
         self._opened: dict[str, tuple[Placed[Any], Placed[Any]]] = {}  # as stored, as served to the private views
         self._memo = CheckMemo()
+        self._warnings = LocatedProblems()
         self._busy = threading.Lock()
 
     def examine(self, state: State, settings: Settings, mended: Mapping[str, Placed[Any]] | None = None) -> Examined:
@@ -93,7 +91,7 @@ class Builder:
                     yield item, [f"{one.path}: {one.message}" for one in problems]
                 else:
                     read.append((item, model))
-            self._models[kind].hold([item for item, _ in read], [model for _, model in read])
+            self._models[kind].hold(read)
 
     def _refused_zones(self, state: State) -> Iterator[tuple[Item, Sequence[str]]]:
         for id, item in state.all(Kind.ZONE).items():
@@ -127,16 +125,17 @@ class Builder:
         )
         places = {one.draft.file: one for one in drafted}
         apart_errors = check_references(apart, CheckMemo())
-        errors = *_located(examined.errors, places), *apart_errors, *_beside_own(state)
-        warnings = *_located(examined.warnings, places), *_unanswered(apart), *_public(state, objects, private)
+        errors = *LocatedProblems().located(examined.errors, places), *apart_errors, *_beside_own(state)
+        warnings = self._warnings.located(examined.warnings, places)
+        warnings = beside(warnings, (*_unanswered(apart), *_public(state, objects, private)))
         configuration = None
+        are_local = all(one.are_local for one in self._models.values())
         if not errors and mended is None and examined.configuration is not None:
-            pool_ids = dict(zip(objects.pools, state.all(Kind.POOL), strict=True))
             configuration = replace(
                 examined.configuration,
-                pool_ids=pool_ids,
+                pool_ids=self._models[Kind.POOL].ids_by_name(objects.pools),
                 account_id=self._account_id,
-                pools_by_tokens=pools_by_tokens(state, any(one.is_foreign for one in drafted)),
+                pools_by_tokens=pools_by_tokens(state, are_local, any(one.is_foreign for one in drafted)),
                 store_revision=state.revision,
                 alerting_ids=_alerting_ids(state),
                 destinations_by_tokens=destinations_by_tokens(state),
@@ -153,18 +152,16 @@ class Builder:
         """
         self._opened, opened = {}, self._opened
         for kind in BALANCING:
-            items = state.all(kind)
-            placed = self._models[kind].of_all([*items.values()], lambda item: placed_of(item, state))
+            items, known = state.all(kind), self._models[kind]
+            placed = known.read(items, lambda item: placed_of(item, state))
             if mended:
                 placed = [mended.get(id, one) for id, one in zip(items, placed, strict=True)]
             if kind.is_keyed:
-                names = [*map(_NAME, placed)]
-                objects.declared[kind.section].update(zip(names, map(_SOURCE, placed), strict=True))
-                objects.keyed[kind].update(zip(names, placed, strict=True))
-            elif kind is Kind.LOAD_BALANCER and not all(map(_ZONE_ID, items.values())):
+                objects.declared[kind.section], objects.keyed[kind] = known.by_name(placed)
+            elif kind is Kind.LOAD_BALANCER and not known.are_of_zones:
                 self._sort_balancers(state, objects, apart, opens, zip(items.values(), placed, strict=True), opened)
             else:
-                objects.listed(kind).extend(placed)
+                objects.put(kind, placed)
 
     def _sort_balancers(
         self,
@@ -176,17 +173,21 @@ class Builder:
         opened: Mapping[str, tuple[Placed[Any], Placed[Any]]],
     ) -> None:
         """Sort load balancers of which some may be such that nobody could ask for them; `opened`: those of before."""
+        placed_here: list[Placed[Any]] = []
+        left_apart: list[Placed[Any]] = []
         for item, placed in balancers:
             if not is_unplaced(item, state):
-                objects.load_balancers.append(placed)
+                placed_here.append(placed)
             elif opens and not is_misnamed(item.name):
                 before = opened.get(item.id)
                 if before is None or before[0] is not placed:
                     before = placed, replace(placed, item=placed.item.model_copy(update={"on_ramps": ()}))
                 self._opened[item.id] = before
-                objects.load_balancers.append(before[1])
+                placed_here.append(before[1])
             else:
-                apart.load_balancers.append(placed)
+                left_apart.append(placed)
+        objects.put(Kind.LOAD_BALANCER, placed_here)
+        apart.put(Kind.LOAD_BALANCER, left_apart)
 
     def _zones(self, item: Item, state: State, lost: dict[str, str] | None = None) -> dict[str, DraftedZone]:
         """Return a zone, and by view what each sees otherwise in it; what is unchanged is what it was."""
@@ -210,6 +211,8 @@ class Builder:
         referred = {kind: state.all(kind) for kind in REFERRED if any(state.all(user) for user in kind.users)}
         for kind, before in self._referred.items():
             now = referred.get(kind, {})
+            if now is before:
+                continue
             others = compress(now.values(), map(operator.is_not, now.values(), map(before.get, now)))
             if any(item.id in before and before[item.id].name != item.name for item in others):
                 self._forget_models()
@@ -305,13 +308,3 @@ def _public(state: State, objects: Objects, private: Sequence[str]) -> Iterator[
         if not placed.item.is_private and (placed.item.name, placed.item.type) in kept:
             message = "is the account's and names no on_ramps: a zone has its name, so everybody is answered"
             yield placed.source.warning(("name",), message)
-
-
-def _located(problems: Sequence[Problem], zones: Mapping[str, DraftedZone]) -> tuple[Problem, ...]:
-    """Return problems that lead to the record that they are about."""
-    found = [*problems]
-    for index in compress(count(), map(zones.__contains__, map(_FILE, problems))):
-        problem = found[index]
-        zone = zones[problem.file]
-        found[index] = replace(problem, at=problem_at(problem, zone.own, zone.id_of(problem.line)))
-    return tuple(found)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
-from operator import attrgetter
 from typing import Final
 
 from lbdns.base.errors import Problem
@@ -62,18 +61,16 @@ def out_of_reach(item: Item, networks: ReachTerms) -> Iterator[tuple[str, tuple[
             yield f"{refused_words(address, is_local=False)}; its probes will fail", ("origins", index, "address")
 
 
-_IS_LOCAL: Final = attrgetter("is_local")
-
-
 def has_foreign_part(zone: Item, records: Items) -> bool:
     """Tell whether a token had a hand in a zone or one of its records."""
     return not zone.is_local or not all(record.is_local for record in records.values())
 
 
-def pools_by_tokens(state: State, has_foreign_zones: bool) -> frozenset[str]:
+def pools_by_tokens(state: State, are_local: bool, has_foreign_zones: bool) -> frozenset[str]:
     """Return the names of the pools that a token had a hand in: in the pool, its monitor, its group or one of that, or
-    in where its hostnames lead. `has_foreign_zones`: a token had a hand in one of the zones."""
-    if not has_foreign_zones and all(all(map(_IS_LOCAL, state.all(kind).values())) for kind in BALANCING):
+    in where its hostnames lead. `are_local`: it had none in any object but zones and records; `has_foreign_zones`: it
+    had one in one of the zones."""
+    if not has_foreign_zones and are_local:
         return frozenset()
     by_tokens: set[str] = set()
     for kind in BALANCING:  # in the order of reference

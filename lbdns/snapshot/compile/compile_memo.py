@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Final
 
-from lbdns.base.memo import ByObject, BySequence
+from lbdns.base.memo import ByObject, BySequence, Chosen
 from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
 from lbdns.snapshot.compile.balancer_rows import BalancerRow
 from lbdns.snapshot.compile.name_columns import NameColumns
@@ -36,6 +38,7 @@ class CompileMemo:
         """Begin with nothing."""
         self.pools: BySequence[Pool, PoolRow] = BySequence()
         self.balancers: ByObject[BalancerRow] = ByObject()
+        self.enabled: Chosen[LoadBalancer] = Chosen(attrgetter("enabled"))
         self.rules = RuleMemo()
         self.views = ViewedMemo()
         self.tries = Tries()

@@ -100,7 +100,7 @@ def compile_snapshot(
     index = place_index(geodata.tree)
     viewed = memo.views.see(configuration)
     zones = viewed.zones if viewed else (*configuration.zones, *(one.zone for one in configuration.unready))
-    basis = basis_of(configuration, site, index, slots, viewed, zones, cookie_secrets)
+    basis = basis_of(configuration, site, index, slots, viewed, zones, cookie_secrets, memo.enabled)
     steering = _steering(configuration, geodata, basis, memo)
     if signing is not None:
         standing = stand(zones, steering.placed, steering.balancers, steering.families, signing.apexes)

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import compress
-from operator import attrgetter
 from typing import Final
 
-from lbdns.base.memo import ByObject, are_same
+from lbdns.base.memo import ByObject, Chosen, are_same
 from lbdns.dns.zone import Zone
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.model.balancer import LoadBalancer
@@ -28,7 +26,6 @@ from lbdns.snapshot.compile.zone_columns import Placed
 from lbdns.snapshot.slots import Slots
 from lbdns.steering.policies.context import Site
 
-_IS_ENABLED: Final = attrgetter("enabled")
 SLOT_KINDS: Final = ("endpoint", "pool", "load_balancer", "rule")
 
 
@@ -40,7 +37,7 @@ class SteeringBasis:
     site: Site
     index: PlaceIndex
     settings: Settings
-    balancers: tuple[LoadBalancer, ...]
+    balancers: Sequence[LoadBalancer]
     pools: tuple[Pool, ...]
     slots: Slots
     viewed: ViewedZones | None
@@ -77,14 +74,14 @@ def basis_of(
     viewed: ViewedZones | None,
     zones: Sequence[Zone],
     secrets: Sequence[bytes],
+    enabled: Chosen[LoadBalancer],
 ) -> SteeringBasis:
     """Return what the columns of a configuration's steering rest on; `zones`: all that have rows."""
-    balancers = configuration.load_balancers
     return SteeringBasis(
         site,
         index,
         configuration.settings,
-        tuple(compress(balancers, map(_IS_ENABLED, balancers))),
+        enabled.of(configuration.load_balancers),
         tuple(configuration.pools.values()),
         slots,
         viewed,

@@ -51,8 +51,7 @@ def patched(steering: Steering, basis: SteeringBasis, pools: Mapping[str, Pool],
     before = steering.basis
     if steering.has_rules or basis.viewed is not None or not basis.surrounds_alike(before):
         return None
-    gone, come = _gone_and_come(before.balancers, basis.balancers)
-    balancers = _positions(without(before.balancers, gone), without(basis.balancers, come))
+    gone, come, balancers = _differences(before.balancers, basis.balancers)
     changed_pools = _positions(before.pools, basis.pools)
     if balancers is None or changed_pools is None or len(come) > COME_MAX:
         return None
@@ -61,17 +60,20 @@ def patched(steering: Steering, basis: SteeringBasis, pools: Mapping[str, Pool],
     return _Patch(steering, basis, pools, memo, gone, come).apply(balancers, changed_pools)
 
 
-def _gone_and_come(before: Sequence[LoadBalancer], now: Sequence[LoadBalancer]) -> tuple[Sequence[int], Sequence[int]]:
-    """Return the positions of the load balancers that are no more, under their names and types, and of those that were
-    not there before."""
+def _differences(
+    before: Sequence[LoadBalancer], now: Sequence[LoadBalancer]
+) -> tuple[Sequence[int], Sequence[int], list[int] | None]:
+    """Return the positions of the load balancers that are no more, under their names and types; of those that were not
+    there before; and, of the others among themselves, where they are other objects, None where they differ too much."""
     first, last = shared_ends(before, now)
     were = [(one.label, one.type) for one in before[first : len(before) - last]]
     are = [(one.label, one.type) for one in now[first : len(now) - last]]
     kept = {*were}.intersection(are)
-    return (
-        [at for at, key in enumerate(were, first) if key not in kept],
-        [at for at, key in enumerate(are, first) if key not in kept],
-    )
+    gone = [at for at, key in enumerate(were, first) if key not in kept]
+    come = [at for at, key in enumerate(are, first) if key not in kept]
+    stay = [before[at] for at, key in enumerate(were, first) if key in kept]
+    positions = _positions(stay, [now[at] for at, key in enumerate(are, first) if key in kept])
+    return gone, come, None if positions is None else [first + at for at in positions]
 
 
 def without(those: Sequence[Kept], gone: Sequence[int]) -> Sequence[Kept]:

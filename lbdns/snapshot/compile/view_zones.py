@@ -18,22 +18,20 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from lbdns.base.errors import LbdnsError
-from lbdns.base.memo import are_same
+from lbdns.base.memo import BySequence, are_same
 from lbdns.dns.codes import TYPE_CNAME
 from lbdns.dns.name import encode_canonical, longest_match
 from lbdns.dns.zone import RRset, Zone
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.placements import made_apex, made_zone, placements
 from lbdns.model.view_content import displaces_balancer, displaces_records
 from lbdns.model.view_names import EVERY_VIEW, PUBLIC, view_numbers
 from lbdns.snapshot.lookup.look_up import directory_of
 from lbdns.snapshot.lookup.name_rows import NO_NAME
-
-_VIEW: Final = attrgetter("view")
 
 
 class BalancerPlace(NamedTuple):
@@ -79,11 +77,13 @@ class ViewedMemo:
         self._zones: Sequence[Zone] = ()
         self._placed: Sequence[tuple[str, str, str, int]] = ()
         self._views: Sequence[str] = ()
+        self._of_view: BySequence[LoadBalancer, bool] = BySequence()
+        self._of_view_count = 0
 
     def see(self, configuration: Configuration) -> ViewedZones | None:
         """Return the zones of a configuration as views see them; None where everybody sees all of them."""
         zones = (*configuration.zones, *(one.zone for one in configuration.unready))
-        if not _has_views(configuration, zones):
+        if not self._has_views(configuration, zones):
             self._viewed = None
             return None
         placed = tuple(placements(configuration))
@@ -98,14 +98,15 @@ class ViewedMemo:
             self._zones, self._placed, self._views = inputs, standing, views
         return self._viewed
 
-
-def _has_views(configuration: Configuration, zones: Iterable[Zone]) -> bool:
-    """Return whether anything is of one view alone."""
-    if configuration.overlays or any(zone.view for zone in zones):
-        return True
-    if configuration.settings.views:
-        return any(one.view for one in placements(configuration))
-    return any(map(_VIEW, configuration.load_balancers))
+    def _has_views(self, configuration: Configuration, zones: Iterable[Zone]) -> bool:
+        """Return whether anything is of one view alone."""
+        self._of_view.of_all(configuration.load_balancers, lambda one: bool(one.view))
+        self._of_view_count += sum(self._of_view.came) - sum(self._of_view.went)
+        if configuration.overlays or any(zone.view for zone in zones):
+            return True
+        if configuration.settings.views:
+            return any(one.view for one in placements(configuration))
+        return bool(self._of_view_count)
 
 
 class _Placed(NamedTuple):
