@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from lbdns.base.errors import ConfigError, LbdnsError
@@ -52,9 +53,12 @@ once; as long as it has fewer than the largest of the last GATHER_BATCHES."""
 GATHER_BATCHES: Final = 8
 GATHER_MAX_S: Final = 0.1
 AHEAD_MIN: Final = 8
-AHEAD_SHARE: Final = 0.25
-"""Updates that are worked out ahead at once, while a batch waits for more: so many at least, and this part of those
-that are not yet; so few are left when the last is there."""
+AHEAD_MAX: Final = 16
+"""Updates that are worked out ahead at once, while a batch waits for more: few, so that few come meanwhile, which are
+left when the batch begins."""
+AHEAD_RECORDS: Final = 64
+"""Records that they may have to be worked out without a thread, in about a millisecond: beside one, the event loop and
+it would wait for each other's turns."""
 TRIES_MAX: Final = 8
 """Publications that fail one after another for no fault of an update's, before the rest of a batch is not tried."""
 ZONES_KEPT: Final = 64
@@ -146,18 +150,32 @@ class UpdateQueue:
         wanted = max(self._sizes, default=0)
         until_s = time.monotonic() + min(self._took_s * GATHER_SHARE, GATHER_MAX_S)
         while (count := len(self._waiting)) < wanted and (left_s := until_s - time.monotonic()) > 0:
-            lot = max(AHEAD_MIN, int((wanted - attempt.count) * AHEAD_SHARE))
-            if count - attempt.count >= lot:
-                await asyncio.to_thread(self._try_ahead, [*self._waiting], attempt)
+            if count - attempt.count >= AHEAD_MIN:
+                lot = [*islice(self._waiting, attempt.count + AHEAD_MAX)]
+                if self._is_soon_done(lot[attempt.count :], attempt):
+                    self._try_ahead(lot, attempt)
+                    await asyncio.sleep(0)
+                else:
+                    await asyncio.to_thread(self._try_ahead, lot, attempt)
                 continue
-            self._awaited = min(wanted, attempt.count + lot)
+            self._awaited = min(wanted, attempt.count + AHEAD_MIN)
             self._arrived = asyncio.get_running_loop().create_future()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._arrived, left_s)
 
+    def _is_soon_done(self, lot: Sequence[_WaitingUpdate], attempt: _Attempt) -> bool:
+        """Whether updates are short, and of zones whose records are at hand, as others have changed them."""
+        size, nowhere = 0, (None, None)
+        for one in lot:
+            message = one.asked.message
+            size += len(message.prerequisites) + len(message.updates)
+            if attempt.meant.get((message.apex, one.asked.view), nowhere)[0] not in attempt.touched:
+                return False
+        return size <= AHEAD_RECORDS
+
     def _try_ahead(self, batch: Sequence[_WaitingUpdate], attempt: _Attempt) -> None:
-        """Work out what a batch comes to on the state in force; runs in a thread. What fails here is tried again, and
-        told, when the batch is settled."""
+        """Work out what a batch comes to on the state in force, in a thread or without one. What fails here is tried
+        again, and told, when the batch is settled."""
         try:
             self._try(batch, self._manager.state, attempt)
         except Exception:
@@ -247,27 +265,24 @@ class UpdateQueue:
         attempt.encode = once_encoded()
 
     def _try(self, batch: Sequence[_WaitingUpdate], state: State, attempt: _Attempt) -> None:
-        """Work out what a batch comes to on a state, going on from what is worked out of it; runs in a thread."""
+        """Work out what a batch comes to on a state, going on from what is worked out of it."""
         attempt.state = state
         now_s = time.time()
         now = time_text(now_s)
         self._held.follow(state)
-        serial_of = self._serials()
         if not self._has_recalled:
             self._made.recall(self._manager.store, lambda id: self._records(state, id) if id else None)
             self._has_recalled = True
         for at, one in enumerate(batch[attempt.count :], attempt.count):
             try:
-                one.outcome = self._update(one.asked, state, attempt, serial_of, now, int(now_s))
+                one.outcome = self._update(one.asked, state, attempt, now, int(now_s))
             except Exception as error:
                 raise _FailedUpdateError(at) from error
             attempt.count += 1
 
-    def _update(
-        self, asked: AskedUpdate, state: State, attempt: _Attempt, serial_of: SerialOf, now: str, now_s: int
-    ) -> UpdateOutcome:
+    def _update(self, asked: AskedUpdate, state: State, attempt: _Attempt, now: str, now_s: int) -> UpdateOutcome:
         """Work out what one update comes to, on what those before it left."""
-        records, served = self._zone(state, asked, attempt, serial_of)
+        records, served = self._zone(state, asked, attempt)
         if records is None:
             return UpdateOutcome(NOTAUTH)
         known = self._made.known(asked.digest, records)
@@ -296,14 +311,12 @@ class UpdateQueue:
 
         return why_not
 
-    def _zone(
-        self, state: State, asked: AskedUpdate, attempt: _Attempt, serial_of: SerialOf
-    ) -> tuple[UpdatedZone | None, int | None]:
+    def _zone(self, state: State, asked: AskedUpdate, attempt: _Attempt) -> tuple[UpdatedZone | None, int | None]:
         """Return the zone that an update is about, as the batch has left it, None where there is none; and the serial
         that it is served with."""
         key = asked.message.apex, asked.view
         if key not in attempt.meant:
-            attempt.meant[key] = self._id_meant(state, *key), serial_of(*key)
+            attempt.meant[key] = self._id_meant(state, *key), self._serials()(*key)
         id, served = attempt.meant[key]
         if id is None:
             return None, None
