@@ -9,6 +9,7 @@ import numpy as np
 
 from lbdns.answer.serving_view import ServingView
 from lbdns.base.garbage import without_cyclic_collection
+from lbdns.base.sorted_set import sorted_set
 from lbdns.fastpath.template_memo import TemplateMemo
 from lbdns.fastpath.template_rows import PLAIN_TYPES, TemplateRows
 from lbdns.mapped.columns import NONE_32
@@ -96,4 +97,4 @@ def _not_plain(columns: Mapping[str, memoryview]) -> Iterator[int]:
     firsts: Any = np.frombuffer(columns["name_row"], np.uint32)[ROW_FIRST_RRSET::NAME_ROW]
     rrsets = np.flatnonzero(~np.isin(types, [*PLAIN_TYPES]))
     # Of names that begin at one row, the last has it: the others have none.
-    yield from np.unique(np.searchsorted(firsts, rrsets, side="right") - 1).tolist()
+    yield from sorted_set(np.searchsorted(firsts, rrsets, side="right") - 1).tolist()

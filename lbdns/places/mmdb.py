@@ -19,6 +19,7 @@ import maxminddb.reader
 import numpy as np
 import numpy.typing as npt
 
+from lbdns.base.sorted_set import sorted_set
 from lbdns.places.mmdb_reader import refusal
 from lbdns.places.mmdb_records import DataSection, Positions
 
@@ -86,7 +87,7 @@ class SearchTree:
             if not level.size:
                 return
             if level.size > len(self.nodes):  # many ways into few nodes: without this a small file costs 2**128 steps
-                level = np.unique(level)
+                level = sorted_set(level)
         raise refusal(self.path, f"damaged: its search tree has a cycle or is deeper than {self.bits} bits")
 
     def _ipv4_root(self) -> int:

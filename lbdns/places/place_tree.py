@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lbdns.base.sorted_set import sorted_set
 from lbdns.places.mmdb import NO_DATA, Nodes, SearchTree
 from lbdns.places.mmdb_reader import refusal
 from lbdns.places.mmdb_records import Positions
@@ -88,7 +89,7 @@ def build_place_tree(trees: list[SearchTree]) -> PlaceTree:
 
 def sampled(records: Positions) -> npt.NDArray[np.intp]:
     """Return which of a file's records are read once more: some, from all over the file."""
-    return np.unique(np.linspace(0, len(records) - 1, min(len(records), SAMPLED_RECORDS)).astype(np.intp))
+    return sorted_set(np.linspace(0, len(records) - 1, min(len(records), SAMPLED_RECORDS)).astype(np.intp))
 
 
 def _check_sample(tree: SearchTree, records: Positions, places: list[Place]) -> None:
@@ -140,7 +141,7 @@ def has_leaf(nodes: Nodes, root_v4: int, root_v6: int, version: int) -> bool:
         if version == 6:
             inner = inner[inner != root_v4]
         if len(inner) > len(nodes):
-            inner = np.unique(inner)
+            inner = sorted_set(inner)
         level = nodes[inner].ravel()
     return False
 

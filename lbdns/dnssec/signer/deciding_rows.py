@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lbdns.base.sorted_set import sorted_set
 from lbdns.steering.kernel.message_tests import bits_of
 from lbdns.steering.kernel.numbers import (
     CLASS_MASK,
@@ -129,7 +130,7 @@ class DecidingRows:
             classes = np.zeros(1, np.int64) if trie == NO_TRIE else self.classes.of(trie)
             first = self._columns[f"rules_{way}_cells"][rules] + kind
             cells = first + classes[:, None] * width + bits[None, :] * RULE_KINDS
-            verdicts.update(np.unique(self._cells[cells]).tolist())
+            verdicts.update(sorted_set(self._cells[cells]).tolist())
         return sorted({self._led_to(load_balancer, verdict) for verdict in verdicts})
 
     def _bits(self, rules: int, name: bytes) -> Numbers:
@@ -186,7 +187,7 @@ class DecidingRows:
             at.append(by_ecs + self._known_leaves(trie))
             if not flags & LB_RESOLVER_LOCATES:
                 at.append(np.array([by_ecs + columns["lb_pop_class"][number]]))
-        return tuple(np.unique(self._class_list[np.concatenate(at)]).tolist())
+        return tuple(sorted_set(self._class_list[np.concatenate(at)]).tolist())
 
     def _known_leaves(self, trie: int) -> Numbers:
         return np.setdiff1d(self.classes.of(trie), [CLASS_UNKNOWN])
@@ -197,7 +198,7 @@ KEPT_MAX: Final = 65_536  # load balancers and names whose rows are kept
 
 def trie_leaves(roots: NDArray[np.uint32], nodes: NDArray[np.uint32]) -> Numbers:
     """Return the classes of the leaves that some records of a trie lead to, each once, in order."""
-    records = np.unique(roots)
+    records = sorted_set(roots)
     seen = np.zeros(len(nodes) // TRIE_WIDTH, np.bool_)
     found: list[Numbers] = []
     while len(records):
@@ -205,5 +206,5 @@ def trie_leaves(roots: NDArray[np.uint32], nodes: NDArray[np.uint32]) -> Numbers
         inner = records[records < TRIE_LEAF]
         inner = inner[~seen[inner]]
         seen[inner] = True
-        records = np.unique(nodes.reshape(-1, TRIE_WIDTH)[inner])
-    return np.unique(np.concatenate(found))
+        records = sorted_set(nodes.reshape(-1, TRIE_WIDTH)[inner])
+    return sorted_set(np.concatenate(found))

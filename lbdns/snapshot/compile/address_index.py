@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lbdns.base.sorted_set import sorted_set
 from lbdns.expressions.evaluate import evaluate
 from lbdns.expressions.function_table import Fact
 from lbdns.expressions.tree import Compare, Comparison, Field, In, Literal, Operator, Span, fields_of
@@ -165,7 +166,7 @@ def sets_of(attribute: Attribute, atoms: Sequence[AddressAtom]) -> list[AddressS
             class_of[numbers] = count + inverse.reshape(-1)
             count += len(distinct)
     reduced = reduce_tree(attribute.tree, class_of)
-    wanted = [np.unique(class_of[numbers]) for numbers in members]
+    wanted = [sorted_set(class_of[numbers]) for numbers in members]
     sides = [_sides(*leaves(reduced, family), wanted, count) for family in FAMILIES]
     return [AddressSet(*pair) for pair in zip(*sides, strict=True)]
 

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lbdns.base.sorted_set import sorted_set
 from lbdns.snapshot.compile.tries import Wide
 from lbdns.steering.kernel.numbers import TRIE_LEAF, TRIE_WIDTH
 
@@ -46,7 +47,7 @@ def _levels(wide: Wide, nodes: NDArray[np.uint32]) -> list[NDArray[np.uint32]]:
 
 
 def _inner(records: NDArray[np.uint32], first: int) -> NDArray[np.uint32]:
-    found: NDArray[np.uint32] = np.unique(records[records < TRIE_LEAF]) - np.uint32(first)
+    found: NDArray[np.uint32] = sorted_set(records[records < TRIE_LEAF]) - np.uint32(first)
     return found
 
 

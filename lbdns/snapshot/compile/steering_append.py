@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from lbdns.base.sorted_set import sorted_set
 from lbdns.mapped.blob import encoded_text
 from lbdns.mapped.columns import COLUMNS
 from lbdns.model.balancer import LoadBalancer
@@ -129,7 +130,7 @@ class AppendedRows:
         """Return where the two classes of who does not tell places apart lead to a list, appended where none do."""
         classes = self._column("class_list")
         tries, starts = (np.frombuffer(self._column(name), np.uint32) for name in ("lb_resolver_trie", "lb_lists"))
-        found = np.unique(starts[tries == NO_TRIE])
+        found = sorted_set(starts[tries == NO_TRIE])
         del tries, starts
         for start in found.tolist():
             if classes[start : start + 2].tolist() == [number, number]:

@@ -16,6 +16,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from lbdns.base.sorted_set import sorted_set
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.steering.kernel.numbers import CLASS_PRIVATE, CLASS_UNKNOWN, TRIE_LEAF, TRIE_STRIDE, TRIE_WIDTH, UNUSED_SHIFT
 
@@ -88,7 +89,7 @@ def _levels_deepest_first(nodes: NDArray[np.int32], roots: Iterable[int]) -> lis
             children = nodes[frontier].reshape(-1)
             frontier = children[children >= 0]
             if len(frontier) > len(nodes):
-                frontier = np.unique(frontier)
+                frontier = sorted_set(frontier)
     order = np.argsort(depth, kind="stable").astype(np.int32)
     bounds = np.searchsorted(depth[order], np.arange(0, int(depth.max(initial=-1)) + 2))
     return [order[start:end] for start, end in pairwise(bounds)][::-1]
@@ -172,7 +173,7 @@ def widen(tree: PrefixTree, first: int, value_count: int) -> Wide:
     steps, record = _tables(tree, value_count)
     number = np.full(count, -1, dtype=np.int32)
     roots = np.array([tree.root_v4, tree.root_v6], dtype=np.int32)
-    frontier = np.unique(roots[roots >= 0])
+    frontier = sorted_set(roots[roots >= 0])
     below, done = [], 0
     while len(frontier):
         number[frontier] = np.arange(done, done + len(frontier), dtype=np.int32)
