@@ -52,5 +52,12 @@ class WaitingWorker:
             first = self._generations.next()
             if first is not None:
                 return MonitorWorker(self._tenure, self._generations, first, self._state_dir)
+            _load_ahead()
             await self._tenure.pause(TICK_S)
         return None
+
+
+def _load_ahead() -> None:
+    """Load what a first generation with hostnames needs: the first answer waits for its results, and nothing does yet
+    for this."""
+    import lbdns.monitor.own_names  # noqa: F401

@@ -49,3 +49,19 @@ def test_nothing_that_is_published_loads_masked_arrays(tmp_path: Path) -> None:
     )
     loaded = loaded_by("\n".join(steps))
     assert "numpy" in loaded and "numpy.ma" not in loaded
+
+
+def test_a_monitor_worker_that_waits_loads_what_a_first_generation_needs(tmp_path: Path) -> None:
+    steps = (
+        "import asyncio",
+        "from pathlib import Path",
+        "from lbdns.mapped.control import Control",
+        "from lbdns.monitor.waiting_worker import Options, WaitingWorker",
+        f"path = Path({str(tmp_path / 'control')!r})",
+        "control = Control.create(path)",
+        "worker = WaitingWorker(Options(path.parent, path))",
+        "assert 'lbdns.monitor.own_names' not in sys.modules",
+        "async def wait(): asyncio.get_running_loop().call_later(0.1, worker.stop); return await worker.wait()",
+        "assert asyncio.run(wait()) is None",
+    )
+    assert "lbdns.monitor.own_names" in loaded_by("\n".join(steps))

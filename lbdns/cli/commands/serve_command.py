@@ -71,6 +71,14 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
     # numpy's threads for matrices, which nothing here has, would keep what only the start may do.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     from lbdns.base.garbage import still_until_quiet
+
+    with still_until_quiet():  # the modules that are loaded are the most of what is made
+        _serve(directory, settings_file, listen, state, hangups)
+
+
+def _serve(
+    directory: Path | None, settings_file: Path | None, listen: tuple[str, ...], state: Path | None, hangups: Hangups
+) -> None:
     from lbdns.base.log import log_uncaught, start_log
     from lbdns.base.progress import LAST_STAGE
     from lbdns.cli.frame.bar import bar
@@ -88,7 +96,7 @@ def serve(directory: Path | None, settings_file: Path | None, listen: tuple[str,
                 source, companion = _from_files(directory.resolve(), overrides)
             else:
                 source, companion = _from_store((settings_file or Path(SETTINGS_FILE)).resolve(), overrides, cleanup)
-            with bar(LAST_STAGE), still_until_quiet():
+            with bar(LAST_STAGE):
                 asyncio.run(serve_source(source, hangups, companion))
     except ConfigError as error:
         for problem in error.problems:
