@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from lbdns.base.garbage import (
+    SELDOM,
     WALKED_MAX,
     collect_when_quiet,
     give_back_memory,
@@ -22,6 +23,7 @@ from lbdns.base.garbage import (
     without_cyclic_collection,
 )
 from lbdns.config.loading import examine_tree
+from lbdns.processes.responder.responder import settle
 
 QUIET_S = 1.0
 PAUSE_S = 0.02
@@ -72,6 +74,34 @@ def test_what_is_old_is_collected_once_changes_have_ceased() -> None:
     before = gc.get_threshold()
     asyncio.run(asyncio.wait_for(watch(), 10))
     assert gc.get_threshold() == before
+
+
+def test_a_batch_of_work_that_is_thrown_away_is_not_walked() -> None:
+    """As that of a batch of dynamic updates: thousands of objects, for some milliseconds."""
+
+    async def walks() -> int:
+        task = asyncio.create_task(collect_when_quiet(asyncio.Event(), QUIET_S))
+        await asyncio.sleep(0)
+        before = gc.get_stats()[0]["collections"]
+        for _ in range(20):
+            batch = [[number] for number in range(SELDOM[0] // 2)]
+            del batch
+        found: int = gc.get_stats()[0]["collections"] - before
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        return found
+
+    assert asyncio.run(walks()) == 0
+
+
+def test_a_responder_that_has_started_collects_seldom(nothing_aside: None) -> None:
+    before = gc.get_threshold()
+    settle()
+    try:
+        assert gc.get_threshold() == SELDOM
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_nothing_is_collected_within() -> None:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import asyncio
 
+SELDOM: Final = (20_000, 20, 1000)
+"""Thresholds of the collector for a process that makes next to no cycles: what it makes in a batch of work and throws
+away is gone before anything is walked."""
 _NEVER: Final = 2**31 - 1
 WALKED_MAX: Final = 100_000
 """Objects that are walked together more than once: it takes 0.1 s on a busy machine, and every thread waits for it."""
@@ -56,13 +59,13 @@ async def collect_when_quiet(changed: asyncio.Event, quiet_s: float) -> None:
     """Walk all objects only when `changed` has been set and then not again for `quiet_s`; runs until cancelled.
 
     For a process that holds a large configuration: to walk the objects of 10,000 load balancers takes 0.3 s, which a
-    change would have to wait for. Young objects are looked after as ever. What was there at the start is not walked at
+    change would have to wait for. Young objects are looked after, seldom. What was there at the start is not walked at
     all, and more than WALKED_MAX objects only once.
     """
     from asyncio import wait_for  # slow to import; who reads files alone has no loop
 
     thresholds = gc.get_threshold()
-    gc.set_threshold(*thresholds[:2], _NEVER)
+    gc.set_threshold(*SELDOM[:2], _NEVER)
     gc.freeze()
     gc.enable()
     try:

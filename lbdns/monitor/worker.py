@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from lbdns.base.clocks import elapsed_s, wall_offset_s
 from lbdns.base.errors import LbdnsError
+from lbdns.base.garbage import SELDOM
 from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.wording import counted
 from lbdns.health.events import last_told
@@ -52,7 +53,6 @@ SLOW_TICK_S: Final = 1.0
 SAVE_LATENCY_S: Final = 60.0
 SETTLINGS_MAX: Final = 3
 """Generations that are settled at once, of those between two slow ticks: each takes as long as all that is there."""
-GC_THRESHOLDS: Final = (20_000, 20, 1000)
 SPARE_FILES: Final = 64  # descriptors that are not probes'
 
 log = logging.getLogger("lbdns.monitor")
@@ -285,7 +285,7 @@ def _settle_memory() -> None:
     With 10,000 endpoints each full collection stopped all probes for up to 0.4 s. What a generation left behind is
     collected here, once; probes leave no cycles behind, so that full collections may be rare.
     """
-    gc.set_threshold(*GC_THRESHOLDS)
+    gc.set_threshold(*SELDOM)
     gc.unfreeze()
     gc.collect()
     gc.freeze()

@@ -25,6 +25,7 @@ from lbdns.answer.rate_table import RateTable
 from lbdns.base.accepting import Acceptor, streams
 from lbdns.base.connection_room import Standing
 from lbdns.base.errors import LbdnsError
+from lbdns.base.garbage import SELDOM
 from lbdns.base.log import log_uncaught, start_log
 from lbdns.base.words import RESPONDER_MODULE
 from lbdns.mapped.control import Control
@@ -293,9 +294,10 @@ def shared_rates(run: RunDirectory) -> RateTable | None:
 
 
 def settle() -> None:
-    """Let what start-up made stay: the collector need not walk it again and again."""
+    """Let what start-up made stay: the collector need not walk it again and again, and the rest seldom."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*SELDOM)
 
 
 def say_ready(ready_fd: int) -> bool:
