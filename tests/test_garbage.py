@@ -95,7 +95,8 @@ def test_a_batch_of_work_that_is_thrown_away_is_not_walked() -> None:
     assert asyncio.run(walks()) == 0
 
 
-def test_a_responder_that_has_started_collects_seldom(nothing_aside: None) -> None:
+@pytest.mark.usefixtures("nothing_aside")
+def test_a_responder_that_has_started_collects_seldom() -> None:
     before = gc.get_threshold()
     settle()
     try:
