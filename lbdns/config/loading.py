@@ -366,9 +366,12 @@ class _Loading:
         zones = None if self.has_unread_zone else self.drafts.values()
         objects = self.objects
         with memo.checking(self.settings, objects.pools, objects.load_balancers, zones, self._signed):
-            self._check(memo)
+            many = self._check(memo)
         self.problems.extend(self.objects.problems)
-        errors, warnings = memo.order.errors_and_warnings(self.problems)
+        if isinstance(self.problems, KeptProblems):
+            self.problems.extend(many)
+            many = ()
+        errors, warnings = memo.order.errors_and_warnings(self.problems, many)
         rest = self._without_unready(errors, read) if errors and not self.settings.strict else None
         if rest is not None:
             return rest
@@ -400,7 +403,8 @@ class _Loading:
         unready = (*examined.configuration.unready, *sound.unready)
         return replace(examined, configuration=replace(examined.configuration, unready=unready))
 
-    def _check(self, memo: CheckMemo) -> None:
+    def _check(self, memo: CheckMemo) -> Sequence[Problem]:
+        """Find all problems; those that load balancers have each by itself are returned: there may be very many."""
         objects, problems = self.objects, self.problems
         if self.settings_source is not None:
             problems.extend(check_listeners(self.settings, self.settings_source))
@@ -421,7 +425,9 @@ class _Loading:
         problems.extend(check_alerting(objects, self.settings if self.knows_settings else None))
         hosted = hosted_here(self.drafts.values(), is_complete, self.is_stored)
         problems.extend(check_transfers(self.settings, self.settings_source, objects, hosted, self.knows_keys))
-        problems.extend(check_balancers(objects, sights if is_complete else None, facts, memo))
+        balanced = check_balancers(objects, sights if is_complete else None, facts, memo)
+        problems.extend(balanced.together)
+        return balanced.each
 
     def _configuration(self, kept: KeptItems) -> Configuration:
         objects = self.objects

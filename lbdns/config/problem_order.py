@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from lbdns.base.errors import Problem, in_order
@@ -15,6 +15,15 @@ def errors_and_warnings(problems: Iterable[Problem]) -> tuple[tuple[Problem, ...
     unique = in_order(found.values())
     errors = tuple(problem for problem in unique if problem.severity == "error")
     return errors, tuple(problem for problem in unique if problem.severity == "warning")
+
+
+def are_alike(some: Sequence[Problem], others: Sequence[Problem]) -> bool:
+    """Whether problems are alike one by one, in what programs read of them as well."""
+    return len(some) == len(others) and all(map(_is_same, some, others))
+
+
+def _is_same(one: Problem, other: Problem) -> bool:
+    return one == other and (one.at, one.beside, one.clash) == (other.at, other.beside, other.clash)
 
 
 def on_one_line(problem: Problem) -> Problem:

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from lbdns.base.errors import LbdnsError
-from lbdns.mapped.allocation import allocate
+from lbdns.mapped.allocation import write_parts
 from lbdns.mapped.columns import COLUMNS
 
 MAGIC = b"lbdns\x00s5"
 ALIGNMENT = 64
+_PADDING: Final = [bytes(-used % ALIGNMENT) for used in range(ALIGNMENT)]
 PIECE_BYTES = 2 << 20
 MADV_POPULATE_READ = 22  # linux/mman.h; not in the mmap module
 PREFIX = struct.Struct("=8sQ")
@@ -181,13 +182,12 @@ def _write(path: Path, columns: Mapping[str, memoryview], meta: dict[str, Any]) 
     text = json.dumps(directory).encode()
     partial = path.with_name(path.name + ".partial")
     try:
-        with open(partial, "wb", opener=_private) as file:
-            start = _aligned(PREFIX.size + len(text))
-            allocate(file.fileno(), 0, max(start + offset, start + 1))
-            file.write(PREFIX.pack(MAGIC, len(text)) + text)
-            for name, column in columns.items():
-                file.seek(start + directory["columns"][name][0])
-                file.write(column)
+        with open(partial, "wb", buffering=0, opener=_private) as file:
+            head = PREFIX.pack(MAGIC, len(text)) + text
+            parts: list[bytes | memoryview] = [head, bytes(_aligned(len(head)) - len(head))]
+            for column in columns.values():
+                parts += [column, _PADDING[column.nbytes % ALIGNMENT]]
+            write_parts(file.fileno(), parts)
         os.replace(partial, path)
     except OSError:
         partial.unlink(missing_ok=True)  # where the disk is full, what is left of it would keep it so

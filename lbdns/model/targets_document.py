@@ -8,7 +8,7 @@ has no need of pydantic.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
@@ -152,10 +152,11 @@ def encode_balancer(balancer: BalancerSpec) -> bytes:
     return write_term(balancer)
 
 
-def encode_document(head: TargetsHead, pools: Iterable[bytes], load_balancers: Iterable[bytes]) -> bytes:
-    """Return the document; the parts come encoded, so that a writer of many generations can keep those that stay."""
+def encode_document(head: TargetsHead, pools: bytes, load_balancers: bytes) -> bytes:
+    """Return the document; pools and load balancers come encoded, with commas between them, so that a writer of many
+    generations can keep what stays."""
     opened = write_term(head).removesuffix(b"}")
-    return b'%b,"pools":[%b],"load_balancers":[%b]}' % (opened, b",".join(pools), b",".join(load_balancers))
+    return b'%b,"pools":[%b],"load_balancers":[%b]}' % (opened, pools, load_balancers)
 
 
 def decode_document(data: bytes) -> TargetsDocument:

@@ -62,27 +62,35 @@ class TargetsMemo:
         self._at_apex: KeyCounts[str] = KeyCounts()
         self._apexes: frozenset[bytes] = frozenset()
         self._about: tuple[object, ...] = ()
+        self._pools_text: bytes | None = None
+        self._balancers_text: bytes | None = None
         self._slots = Slots()
 
-    def see_balancers(self, balancers: Sequence[LoadBalancer], apexes: frozenset[bytes]) -> Sequence[_Balancer]:
-        """Return what the document takes from each load balancer; `apexes`: of the zones."""
+    def see_balancers(self, balancers: Sequence[LoadBalancer], apexes: frozenset[bytes]) -> None:
+        """Take over what the document takes from each load balancer; `apexes`: of the zones."""
         found = self.balancers.of_all(balancers, _Balancer)
         came, went = self.balancers.came, self.balancers.went
+        if [*map(_DATA, came)] != [*map(_DATA, went)]:
+            self._balancers_text = None
         self._flattened.change(_pools_of(came), _pools_of(went))
         if apexes == self._apexes:
             self._at_apex.change(_pools_of(came, apexes), _pools_of(went, apexes))
         else:
             self._at_apex, self._apexes = KeyCounts(), apexes
             self._at_apex.change(_pools_of(found, apexes), ())
-        return found
+        if self._balancers_text is None:
+            self._balancers_text = b",".join(filter(None, map(_DATA, found)))
+
+    @property
+    def balancers_text(self) -> bytes:
+        """The parts of all load balancers."""
+        return self._balancers_text or b""
 
     def answered(self, pool: str) -> Answered:
         """Return whether hostnames of a pool are answered as addresses."""
         return pool in self._flattened.keys, pool in self._at_apex.keys
 
-    def see_pools(
-        self, configuration: Configuration, slots: Slots, bring: Callable[[Pool, _PoolPart], None]
-    ) -> Sequence[_PoolPart]:
+    def see_pools(self, configuration: Configuration, slots: Slots, bring: Callable[[Pool, _PoolPart], None]) -> bytes:
         """Return the parts of all pools, after having `bring` bring those up to date that may be others."""
         pools = [*configuration.pools.values()]
         parts = self.pools.of_all(pools, lambda _: _PoolPart())
@@ -96,10 +104,17 @@ class TargetsMemo:
             are_others = (pair for pair in pairs if pair[0].name in changed or not pair[1].data)
             pairs = are_others if changed else compress(pairs, are_new)
         self._about = ()  # in case that something is raised
+        if self.pools.came or self.pools.went:
+            self._pools_text = None
         for pool, part in pairs:
+            before = part.data
             bring(pool, part)
+            if part.data is not before:
+                self._pools_text = None
         self._about, self._slots = about, slots
-        return parts
+        if self._pools_text is None:
+            self._pools_text = b",".join(map(_DATA, parts))
+        return self._pools_text
 
     def _changed(self, slots: Slots) -> Container[str]:
         """Return the names of the pools of which a number is another."""
@@ -162,7 +177,7 @@ def encode_targets(
         ),
     )
     table = NetworkTable.of(configuration.virtual_networks, configuration.routes)
-    balancers = memo.see_balancers(configuration.load_balancers, frozenset(zone.apex for zone in configuration.zones))
+    memo.see_balancers(configuration.load_balancers, frozenset(zone.apex for zone in configuration.zones))
     ids, by_tokens = configuration.pool_ids, configuration.pools_by_tokens
 
     def bring(pool: Pool, part: _PoolPart) -> None:
@@ -170,8 +185,7 @@ def encode_targets(
         networks = tuple(map(table.network_of, pool.origins)) if table.names else ()
         _bring_up_to_date(part, pool, slots, memo.answered(pool.name), owned, networks)
 
-    parts = memo.see_pools(configuration, slots, bring)
-    return encode_document(head, map(_DATA, parts), filter(None, map(_DATA, balancers)))
+    return encode_document(head, memo.see_pools(configuration, slots, bring), memo.balancers_text)
 
 
 def _differing(before: Mapping[Key, int], now: Mapping[Key, int]) -> Iterator[Key]:

@@ -106,7 +106,7 @@ def document(table: Path, count: int, interval_s: int, port: int, hole: int) -> 
     ]
     web = Monitor(type="http", interval=interval_s, timeout=2, retries=0)
     head = TargetsHead(generation=1, table=table, monitors={"web": web}, monitor_groups={})
-    return encode_document(head, map(encode_pool, pools), ())
+    return encode_document(head, b",".join(map(encode_pool, pools)), b"")
 
 
 def memory_mb(pid: int) -> float:

@@ -50,3 +50,17 @@ def test_problems_are_in_the_order_in_which_all_are_put_anew(seed: int, monkeypa
         assert told == wanted
         assert [[one.at for one in part] for part in told] == [[one.at for one in part] for part in wanted]
     assert anew < 110, "too few were put where they belong alone"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_many_that_are_the_very_same_are_not_looked_at(seed: int) -> None:
+    chance, memo = Random(seed), OrderMemo()
+    few, many = list[Problem](), list[Problem]()
+    told = memo.errors_and_warnings(few, many)
+    for _ in range(80):
+        is_same = chance.random() < 0.5
+        few, many = (list(few), many) if is_same else (change(chance, few), change(chance, many))
+        before, told, wanted = told, memo.errors_and_warnings(few, many), errors_and_warnings([*few, *many])
+        assert told == wanted
+        assert [[one.at for one in part] for part in told] == [[one.at for one in part] for part in wanted]
+        assert not is_same or told is before

@@ -23,7 +23,7 @@ from lbdns.snapshot.compile import compile_memo as memo
 from lbdns.snapshot.compile import place_classes as classes
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
-from lbdns.snapshot.slots import Slots
+from lbdns.snapshot.slots import Slots, SlotsMemo
 from tests.steering.conftest import Toy
 from tests.steering.said import differing
 from tests.steering.strategies import APEX, OWNERS, POPS, ZONE, draw_configuration, draw_load_balancer, draw_pool
@@ -220,9 +220,9 @@ def test_a_memo_changes_nothing_that_is_said(
     for _ in range(3):
         configuration = change_rules(chance, configuration)
     geodata, slots = chance.choice(toys)[1], Slots()
-    kept, kept_targets = CompileMemo(), TargetsMemo()
+    kept, kept_targets, kept_slots = CompileMemo(), TargetsMemo(), SlotsMemo()
     for _ in range(STEPS):
-        slots = slots.assign(configuration)
+        slots = slots.assign(configuration, kept_slots)
         with_memo = compile_snapshot(configuration, geodata, slots, 7, 3, kept)
         without = compile_snapshot(configuration, geodata, slots, 7, 3)
         clients = CLIENTS if kept.steering is not None and has_moved(kept.steering) else ()

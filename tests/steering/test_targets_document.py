@@ -24,7 +24,7 @@ from lbdns.model.targets_document import (
 )
 from lbdns.monitor.targets import parse_targets
 from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
-from lbdns.snapshot.slots import Slots
+from lbdns.snapshot.slots import Slots, SlotsMemo
 
 ZONE = "@ 60 IN SOA ns h 1 2 3 4 5\n@ 60 IN NS ns\nns 60 IN A 192.0.2.1\n"
 TREE: dict[str, Any] = {
@@ -62,6 +62,32 @@ TREE: dict[str, Any] = {
 def written(tree: dict[str, Any]) -> bytes:
     configuration = parse(tree, Path("/")).configuration
     return encode_targets(configuration, Slots().assign(configuration), 7, Path("/run/t"), TargetsMemo())
+
+
+def test_what_stays_of_the_document_is_not_put_together_again() -> None:
+    """Another TTL is in no part of it; another address is in the pool's alone."""
+    kept, slots_memo, slots = TargetsMemo(), SlotsMemo(), Slots()
+    configuration = parse(TREE, Path("/")).configuration
+
+    def texts(**changed: Any) -> tuple[bytes | None, bytes | None]:
+        nonlocal configuration, slots
+        configuration = dataclasses.replace(configuration, **changed)
+        slots = slots.assign(configuration, slots_memo)
+        text = encode_targets(configuration, slots, 7, Path("/run/t"), kept)
+        assert text == encode_targets(configuration, slots, 7, Path("/run/t"), TargetsMemo())
+        return kept._pools_text, kept._balancers_text
+
+    first = texts()
+    www, off = configuration.load_balancers
+    other = texts(load_balancers=(www.model_copy(update={"ttl": 7}), off))
+    assert other[0] is first[0] and other[1] is first[1]
+    moved = parse(
+        {**TREE, "pools": {**TREE["pools"], "none": {"origins": [{"name": "n", "address": "192.0.2.9"}]}}}, Path("/")
+    )
+    address = texts(pools={**configuration.pools, "none": moved.configuration.pools["none"]})
+    assert address[0] is not other[0] and address[1] is other[1]
+    less = texts(load_balancers=(www.model_copy(update={"default_pools": ("eu",)}), off))
+    assert less[1] is not address[1]
 
 
 def test_what_is_written_is_what_is_read() -> None:
@@ -113,7 +139,8 @@ def test_the_parts_make_the_whole_with_every_field() -> None:
     """A field that the parts' writer or the whole's reader did not know would be lost here."""
     document = decode_document(written(TREE))
     head = TargetsHead(**{field.name: getattr(document, field.name) for field in dataclasses.fields(TargetsHead)})
-    again = encode_document(head, map(encode_pool, document.pools), map(encode_balancer, document.load_balancers))
+    pools, balancers = map(encode_pool, document.pools), map(encode_balancer, document.load_balancers)
+    again = encode_document(head, b",".join(pools), b",".join(balancers))
     assert decode_document(again) == document
     for part, shape in (
         (json.loads(again), TargetsDocument),

@@ -15,9 +15,10 @@ that costs signatures, or is seen otherwise, in a signed zone     warning (signe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import NamedTuple
 
 from lbdns.base.errors import Problem
 from lbdns.base.wording import listed
@@ -42,19 +43,27 @@ from lbdns.model.pool import Pool
 from lbdns.model.view_names import EVERY_VIEW, PUBLIC
 
 
-def check_balancers(objects: Objects, sights: Sights | None, facts: Facts, memo: CheckMemo) -> Iterable[Problem]:
+class BalancerProblems(NamedTuple):
+    """Problems of load balancers together, and those that each has by itself: these are the very same sequence as long
+    as they are alike."""
+
+    together: Sequence[Problem]
+    each: Sequence[Problem] = ()
+
+
+def check_balancers(objects: Objects, sights: Sights | None, facts: Facts, memo: CheckMemo) -> BalancerProblems:
     """Return every problem of the load balancers. `sights` have all zones that are hosted; None: some are not known."""
     private = tuple(check_private(objects, facts.views, memo))
     checked = memo.of_all(objects.load_balancers)
-    found: Iterable[Problem]
     if sights is not None and len(sights) == 1 and memo.balancers.are_plain:
-        found = _check_plain(objects, sights[EVERY_VIEW], facts, memo.balancers)
-    else:
-        found = _check_each(objects, sights, facts, checked)
-    return chain(private, found, _check_overridden(objects, sights, facts) if sights is not None else ())
+        twice = () if memo.balancers.are_named_apart else _check_unique(objects)
+        each = _check_plain(objects, sights[EVERY_VIEW], facts, memo.balancers)
+        return BalancerProblems((*private, *twice, *_check_overridden(objects, sights, facts)), each)
+    overridden_there = _check_overridden(objects, sights, facts) if sights is not None else ()
+    return BalancerProblems((*private, *_check_each(objects, sights, facts, checked), *overridden_there))
 
 
-def _check_plain(objects: Objects, sight: Sight, facts: Facts, those: CheckedBalancers) -> Iterable[Problem]:
+def _check_plain(objects: Objects, sight: Sight, facts: Facts, those: CheckedBalancers) -> Sequence[Problem]:
     """Check load balancers that all see, each by itself: what was found of one that is the same is known."""
     zones, pools = sight.zones, objects.pools
     for one in those.unsettled:
@@ -63,7 +72,7 @@ def _check_plain(objects: Objects, sight: Sight, facts: Facts, those: CheckedBal
         if one.about_fields is None:
             one.about_fields = _check_fields(one.placed, one.wire, pools, facts)
     those.settle()
-    return those.problems() if those.are_named_apart else chain(_check_unique(objects), those.problems())
+    return those.problems()
 
 
 def _check_unique(objects: Objects) -> Iterator[Problem]:

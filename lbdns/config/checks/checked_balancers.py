@@ -11,17 +11,19 @@ from typing import Final
 from lbdns.base.errors import Problem
 from lbdns.base.memo import BySequence, KeyCounts
 from lbdns.config.checks.checked_balancer import Checked
+from lbdns.config.problem_order import are_alike
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.name import WILDCARD_LABEL
 from lbdns.model.balancer import LoadBalancer
 
 _NAMES, _WIRE, _HAS_RULES = attrgetter("names"), attrgetter("wire"), attrgetter("has_rules")
+Problems = tuple[Problem, ...]
 _ABOUT: Final = (attrgetter("about_zone"), attrgetter("about_fields"))
 
 
 class CheckedBalancers:
     """Kept by whoever checks again and again. `checked`: those seen last, in their order; `unsettled`: those of them of
-    which some problems are to be found anew."""
+    which some problems are to be found anew, with those that are told of them so far, as `_ABOUT` has them."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -33,7 +35,7 @@ class CheckedBalancers:
         self._users: dict[str, list[Checked]] | None = None  # by the pools that they name
         self._told: Sequence[Problem] | None = None
         self.checked: Sequence[Checked] = ()
-        self.unsettled: dict[Checked, None] = {}
+        self.unsettled: dict[Checked, tuple[Problems, Problems]] = {}
 
     def __len__(self) -> int:
         """How many are kept."""
@@ -45,7 +47,6 @@ class CheckedBalancers:
         came, went = self._kept.came, self._kept.went
         if came or went:
             self._count(came, went)
-            self._told = None
         return self.checked
 
     @property
@@ -71,8 +72,8 @@ class CheckedBalancers:
     def forget(self, those: Iterable[Checked]) -> None:
         """Have all problems of some found anew."""
         for one in those:
-            one.about_fields = one.about_zone = None
             self._unsettle(one)
+            one.about_fields = one.about_zone = None
 
     def forget_users(self, pools: Collection[str]) -> None:
         """Have all problems found anew of those that name one of some pools."""
@@ -87,8 +88,8 @@ class CheckedBalancers:
     def forget_plans(self) -> None:
         """Have what is wrong with fields found anew of those that have rules."""
         for one in compress(self.checked, map(_HAS_RULES, self.checked)):
-            one.about_fields = None
             self._unsettle(one)
+            one.about_fields = None
 
     def forget_at(self, owners: Container[bytes] | None) -> None:
         """Have what is wrong with where they stand found anew of those at some names (wire); None: of all."""
@@ -96,15 +97,18 @@ class CheckedBalancers:
             return
         those = self.checked
         for one in those if owners is None else compress(those, map(owners.__contains__, map(_WIRE, those))):
-            one.about_zone = None
             self._unsettle(one)
+            one.about_zone = None
 
     def settle(self) -> None:
         """Say that the problems of all of them are found."""
+        if not all(all(map(are_alike, had, _problems_of(one))) for one, had in self.unsettled.items()):
+            self._told = None
         self.unsettled.clear()
 
     def problems(self) -> Sequence[Problem]:
-        """Return the problems of all that are settled: first those of where they stand, each in their order."""
+        """Return the problems of all that are settled: first those of where they stand, each in their order; the very
+        same sequence as long as they are alike."""
         if self._told is None:
             self._told = [*chain.from_iterable(chain.from_iterable(map(about, self.checked) for about in _ABOUT))]
         return self._told
@@ -115,8 +119,7 @@ class CheckedBalancers:
             yield from (one.placed for one in self.checked if not declared >= {*one.names})
 
     def _unsettle(self, one: Checked) -> None:
-        self.unsettled[one] = None
-        self._told = None
+        self.unsettled.setdefault(one, _problems_of(one))
 
     def _count(self, came: Sequence[Checked], went: Sequence[Checked]) -> None:
         self._pools.change(chain.from_iterable(map(_NAMES, came)), chain.from_iterable(map(_NAMES, went)))
@@ -127,21 +130,25 @@ class CheckedBalancers:
                 self._special_count += 0 if one.is_plain else by
                 self._wildcard_count += by if one.wire.startswith(WILDCARD_LABEL) else 0
         for one in went:
-            self.unsettled.pop(one, None)
+            if any(self.unsettled.pop(one, _problems_of(one))):
+                self._told = None
         if self._users is not None:
             for one in went:
                 for name in one.names:
                     self._users[name].remove(one)
         self._note_users(came)
         for one in came:
-            if one.about_zone is None or one.about_fields is None:
-                self.unsettled[one] = None
+            self.unsettled[one] = (), ()  # what they have is not told yet
 
     def _note_users(self, those: Iterable[Checked]) -> None:
         if self._users is not None:
             for one in those:
                 for name in one.names:
                     self._users.setdefault(name, []).append(one)
+
+
+def _problems_of(one: Checked) -> tuple[Problems, Problems]:
+    return one.about_zone or (), one.about_fields or ()
 
 
 def _answered(those: Iterable[Checked]) -> Iterator[bytes]:

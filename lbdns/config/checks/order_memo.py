@@ -9,7 +9,7 @@ from typing import Final
 
 from lbdns.base.errors import Problem, place_in_order
 from lbdns.base.memo import shared_ends
-from lbdns.config.problem_order import errors_and_warnings, on_one_line
+from lbdns.config.problem_order import are_alike, errors_and_warnings, on_one_line
 
 Told = tuple[tuple[Problem, ...], tuple[Problem, ...]]
 """Errors and warnings."""
@@ -23,16 +23,20 @@ class OrderMemo:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._found: Sequence[Problem] = ()
+        self._few: Sequence[Problem] = ()
+        self._many: Sequence[Problem] = ()
         self._told: Told = ((), ())
 
-    def errors_and_warnings(self, problems: Sequence[Problem]) -> Told:
-        """Return the errors and the warnings, each once, by file and line."""
-        first, last = shared_ends(problems, self._found)
-        came, went = problems[first : len(problems) - last], self._found[first : len(self._found) - last]
-        if len(came) != len(went) or not all(map(_is_same, came, went)):
-            self._told = self._spliced(problems, came, went) or errors_and_warnings(problems)
-        self._found = tuple(problems)
+    def errors_and_warnings(self, few: Sequence[Problem], many: Sequence[Problem] = ()) -> Told:
+        """Return the errors and the warnings of both, each once, by file and line. `many` stay as they are, and are not
+        looked at where they are the very same again."""
+        if many is not self._many or not are_alike(few, self._few):
+            problems, before = [*few, *many], [*self._few, *self._many]
+            first, last = shared_ends(problems, before)
+            came, went = problems[first : len(problems) - last], before[first : len(before) - last]
+            if not are_alike(came, went):
+                self._told = self._spliced(problems, came, went) or errors_and_warnings(problems)
+        self._few, self._many = tuple(few), many
         return self._told
 
     def _spliced(self, problems: Sequence[Problem], came: Sequence[Problem], went: Sequence[Problem]) -> Told | None:
@@ -47,7 +51,7 @@ class OrderMemo:
             return None  # what else there is about the same objects may be the same
         for one in went:
             at = bisect_left(warnings, place_in_order(one), key=place_in_order)
-            if _has_its_like(warnings, at) or not (at < len(warnings) and _is_same(warnings[at], one)):
+            if _has_its_like(warnings, at) or not are_alike(warnings[at : at + 1], [one]):
                 return None
             del warnings[at]
         for one in came:
@@ -61,8 +65,3 @@ class OrderMemo:
 def _has_its_like(warnings: Sequence[Problem], at: int) -> bool:
     """Whether the warning behind one of some in order stands where that does."""
     return at + 1 < len(warnings) and place_in_order(warnings[at]) == place_in_order(warnings[at + 1])
-
-
-def _is_same(one: Problem, other: Problem) -> bool:
-    """Whether two problems are alike in what programs read of them as well."""
-    return one == other and (one.at, one.beside, one.clash) == (other.at, other.beside, other.clash)
