@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from lbdns.base.sorted_set import sorted_set
 from lbdns.mapped.blob import encoded_text
 from lbdns.mapped.columns import COLUMNS
 from lbdns.model.balancer import LoadBalancer
@@ -111,13 +110,13 @@ class AppendedRows:
             flags |= self._pools[pool].hashed[planned.is_sticky]
         starts, members, weights = map(self._column, ("list_start", "member_pool", "member_weight"))
         wanted = array(weights.typecode, [weight for _, weight in candidates])
-        counts = np.frombuffer(self._column("list_count"), self._column("list_count").typecode)
-        of_flags = np.frombuffer(self._column("list_flags"), self._column("list_flags").typecode)
-        for number in np.flatnonzero((counts == len(pools)) & (of_flags == flags)).tolist():
+        counts, of_flags, first, there = map(self._values, ("list_count", "list_flags", "list_start", "member_pool"))
+        found = np.flatnonzero((counts == len(pools)) & (of_flags == flags))
+        for number in found[there[first[found]] == pools[0]].tolist() if pools else found.tolist():
             those = slice(starts[number], starts[number] + len(pools))
             if members[those].tolist() == pools and weights[those] == wanted:
                 return int(number)
-        del counts, of_flags  # columns cannot grow while they are looked into
+        del counts, of_flags, first, there  # columns cannot grow while they are looked into
         number = len(starts)
         starts.append(len(members))
         self._column("list_count").append(len(pools))
@@ -128,15 +127,19 @@ class AppendedRows:
 
     def _segment(self, number: int) -> int:
         """Return where the two classes of who does not tell places apart lead to a list, appended where none do."""
+        tries, starts, lists = map(self._values, ("lb_resolver_trie", "lb_lists", "class_list"))
+        those = starts[tries == NO_TRIE].astype(np.intp)
+        found = those[(lists[those] == number) & (lists[those + 1] == number)]
+        del tries, starts, lists  # columns cannot grow while they are looked into
+        if len(found):
+            return int(found.min())
         classes = self._column("class_list")
-        tries, starts = (np.frombuffer(self._column(name), np.uint32) for name in ("lb_resolver_trie", "lb_lists"))
-        found = sorted_set(starts[tries == NO_TRIE])
-        del tries, starts
-        for start in found.tolist():
-            if classes[start : start + 2].tolist() == [number, number]:
-                return int(start)
         classes.extend((number, number))
         return len(classes) - 2
+
+    def _values(self, name: str) -> Any:
+        """Return a column to look into."""
+        return np.frombuffer(self._column(name), self._column(name).typecode)
 
 
 class _Columns(dict[str, "array[int]"]):
