@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,9 +129,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KindPlan:
-    """Who is to be counted in one kind, the slots that change hands, and for each where its holder was counted so far
-    (NOWHERE: it is new)."""
+    """Who is to be counted in one kind, by a mapping of slots; the slots that change hands, and for each where its
+    holder was counted so far (NOWHERE: it is new)."""
 
+    of: Mapping[Any, int]
     held: Mapping[Any, int]
     names: CountedNames
     fresh: np.ndarray[Any, np.dtype[np.int64]]
@@ -170,7 +171,7 @@ class Tally:
         """Work out who is new in a generation that may come into force; nothing changes yet."""
         return TallyPlan(
             self._load_balancers.plan(slots.load_balancer),
-            self._pools.plan({(name,): slot for name, slot in slots.pool.items()}),
+            self._pools.plan(slots.pool, lambda name: (name,)),
             self._endpoints.plan(slots.endpoint),
             self._rules.plan(slots.rule),
         )
@@ -279,28 +280,30 @@ class _Kind:
 
     def __init__(self, first: int) -> None:
         self._range = _Range(first)
+        self._of: Mapping[Any, int] = {}
         self._held: Mapping[Any, int] = {}
         self._names = CountedNames()
         self.slot_count = 0
         self._bases: Words = np.zeros(0, np.uint64)  # by slot: what its count is to be read from
 
-    def plan(self, held: Mapping[Any, int]) -> KindPlan:
-        """Return the names, and the slots whose holders are new."""
-        held = {key: slot for key, slot in held.items() if slot < SLOTS_MAX}
-        if held == self._held:
-            return KindPlan(self._held, self._names, np.zeros(0, np.int64), np.zeros(0, np.int64))
+    def plan(self, of: Mapping[Any, int], named: Callable[[Any], Any] = lambda key: key) -> KindPlan:
+        """Return the names, and the slots whose holders are new; `named`: a key of a mapping as it is shown. The very
+        mapping of the last plan that was taken up is not gone through."""
+        is_same = of is self._of
+        held = self._held if is_same else {named(key): slot for key, slot in of.items() if slot < SLOTS_MAX}
+        if is_same or held == self._held:
+            return KindPlan(of, self._held, self._names, np.zeros(0, np.int64), np.zeros(0, np.int64))
         moved = held.items() - self._held.items()
         fresh = np.array([slot for _, slot in moved], dtype=np.int64)
         former = np.array([self._held.get(key, NOWHERE) for key, _ in moved], dtype=np.int64)
         keys = tuple(held)
         places = {key: place for place, key in enumerate(keys)}
-        return KindPlan(
-            held, CountedNames(keys, np.fromiter(held.values(), np.int64, len(held)), places), fresh, former
-        )
+        names = CountedNames(keys, np.fromiter(held.values(), np.int64, len(held)), places)
+        return KindPlan(of, held, names, fresh, former)
 
     def follow(self, plan: KindPlan, files: Sequence[Words], has_names: bool) -> None:
         """Take a plan up. Of the first names none is taken for new: a server that is taken over counts on."""
-        self._held, self._names = plan.held, plan.names
+        self._of, self._held, self._names = plan.of, plan.held, plan.names
         self.slot_count = max(self.slot_count, 1 + int(plan.names.slots.max(initial=-1)))
         self._bases = np.append(self._bases, np.zeros(self.slot_count - len(self._bases), np.uint64))
         if has_names and len(plan.fresh):

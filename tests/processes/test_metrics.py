@@ -386,6 +386,22 @@ def test_a_used_slot_starts_from_nothing_and_no_count_goes_back(run: RunDirector
     assert tally.read().load_balancers.counts.tolist() == [3, 2]
 
 
+def test_the_same_slots_are_not_gone_through_again(run: RunDirectory) -> None:
+    class Once(dict[Any, int]):
+        """A mapping that is gone through once."""
+
+        def items(self) -> Any:
+            found, self.items = super().items(), None  # type: ignore[method-assign, assignment]
+            return found
+
+    slots = Slots(load_balancer=Once({("www", "A"): 0}), pool=Once({"eu": 0}), endpoint=Once(), rule=Once())
+    tally = Tally(run)
+    for _ in range(2):
+        tally.follow(tally.plan(slots))
+    sample = tally.read()
+    assert (sample.load_balancers.names.keys, sample.pools.names.keys) == ((("www", "A"),), (("eu",),))
+
+
 def test_what_is_taken_over_counts_on_and_what_has_no_counter_is_left_out(run: RunDirectory) -> None:
     words = open_counters(run.counters(0, 0), writable=True)
     words[LOAD_BALANCERS_FIRST] = 7
