@@ -349,14 +349,16 @@ class Supervisor:
             await asyncio.to_thread(self._metrics.follow, settings)
         if not await self._responders.adopted(prepared.generation):
             log.warning("a responder has not yet taken generation %d up", prepared.generation)
+        for child in self._children:  # those that answer come first, where there are more processes than cores
+            if child is not self._responders:
+                child.wake()
 
     def _publish(self, prepared: Published, tallied: TallyPlan) -> None:
         self.tally.follow(tallied)
         self._publisher.publish(prepared)
         self._published_at = time.time()
         self._changed.set()
-        for child in self._children:
-            child.wake()
+        self._responders.wake()
 
     async def _stop_children(self) -> None:
         for ends_last in (False, True):
