@@ -11,8 +11,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from lbdns.telemetry.thresholds import STALE_S
 
 Words = np.ndarray[Any, np.dtype[np.uint64]]
 Key = tuple[str, ...]
+Slots64 = np.ndarray[Any, np.dtype[np.int64]]
 
 NOWHERE = -1
 SLOW_PART = "0"  # of a responder's files: what its slow path has counted, TCP too
@@ -57,13 +59,43 @@ SOURCE_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CountedNames:
-    """Who is counted in one kind: keys in their order, and for each its slot."""
+def _as_it_is(key: Any) -> Key:
+    return key  # type: ignore[no-any-return]
 
-    keys: tuple[Key, ...] = ()
-    slots: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(0, np.int64))
-    index: Mapping[Key, int] = field(default_factory=dict)  # key -> place in `keys`
+
+def _as_a_key(name: str) -> Key:
+    return (name,)
+
+
+@dataclass(frozen=True, eq=False)
+class CountedNames:
+    """Who is counted in one kind, by a mapping of slots that does not change: worked out when somebody asks.
+
+    `named`: a key of the mapping as it is shown. Slots beyond SLOTS_MAX have no counter.
+    """
+
+    of: Mapping[Any, int] = field(default_factory=dict)
+    named: Callable[[Any], Key] = _as_it_is
+
+    @cached_property
+    def _counted(self) -> tuple[tuple[Key, ...], Slots64]:
+        found = [(key, slot) for key, slot in self.of.items() if slot < SLOTS_MAX]
+        return tuple([self.named(key) for key, _ in found]), np.array([slot for _, slot in found], dtype=np.int64)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Return the names, in the order of the mapping."""
+        return self._counted[0]
+
+    @property
+    def slots(self) -> Slots64:
+        """Return the slot of each."""
+        return self._counted[1]
+
+    @cached_property
+    def index(self) -> Mapping[Key, int]:
+        """Return where each stands in `keys`."""
+        return {key: place for place, key in enumerate(self.keys)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,20 +161,20 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KindPlan:
-    """Who is to be counted in one kind, by a mapping of slots; the slots that change hands, and for each where its
-    holder was counted so far (NOWHERE: it is new)."""
+    """Who is to be counted in one kind; the slots that change hands, and for each where its holder was counted so far
+    (NOWHERE: it is new); how many slots there are to be."""
 
-    of: Mapping[Any, int]
-    held: Mapping[Any, int]
     names: CountedNames
-    fresh: np.ndarray[Any, np.dtype[np.int64]]
-    former: np.ndarray[Any, np.dtype[np.int64]]
+    fresh: Slots64
+    former: Slots64
+    slot_count: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TallyPlan:
     """What `Tally.follow` takes up: made ahead, as it takes long where there are many names."""
 
+    of: Slots
     load_balancers: KindPlan
     pools: KindPlan
     endpoints: KindPlan
@@ -162,18 +194,21 @@ class Tally:
         self._has_names = False
         self._all = _Range(DATAGRAMS)
         self._fast = _Range(DATAGRAMS)
+        self._of = Slots()
         self._load_balancers = _Kind(LOAD_BALANCERS_FIRST)
-        self._pools = _Kind(POOLS_FIRST)
+        self._pools = _Kind(POOLS_FIRST, _as_a_key)
         self._endpoints = _Kind(ENDPOINTS_FIRST)
         self._rules = _Kind(RULES_FIRST)
 
     def plan(self, slots: Slots) -> TallyPlan:
         """Work out who is new in a generation that may come into force; nothing changes yet."""
+        changes = slots.since(self._of)
         return TallyPlan(
-            self._load_balancers.plan(slots.load_balancer),
-            self._pools.plan(slots.pool, lambda name: (name,)),
-            self._endpoints.plan(slots.endpoint),
-            self._rules.plan(slots.rule),
+            slots,
+            self._load_balancers.plan(slots.load_balancer, changes and changes.load_balancer),
+            self._pools.plan(slots.pool, changes and changes.pool),
+            self._endpoints.plan(slots.endpoint, changes and changes.endpoint),
+            self._rules.plan(slots.rule, changes and changes.rule),
         )
 
     def follow(self, plan: TallyPlan) -> None:
@@ -184,7 +219,7 @@ class Tally:
             self._pools.follow(plan.pools, files, self._has_names)
             self._endpoints.follow(plan.endpoints, files, self._has_names)
             self._rules.follow(plan.rules, files, self._has_names)
-            self._has_names = True
+            self._of, self._has_names = plan.of, True
 
     def read(self) -> Sample:
         """Return all counts as they are now."""
@@ -278,33 +313,28 @@ class _Range:
 class _Kind:
     """The counts of one kind of things that have slots."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, named: Callable[[Any], Key] = _as_it_is) -> None:
         self._range = _Range(first)
-        self._of: Mapping[Any, int] = {}
-        self._held: Mapping[Any, int] = {}
-        self._names = CountedNames()
+        self._names = CountedNames(named=named)
         self.slot_count = 0
         self._bases: Words = np.zeros(0, np.uint64)  # by slot: what its count is to be read from
 
-    def plan(self, of: Mapping[Any, int], named: Callable[[Any], Any] = lambda key: key) -> KindPlan:
-        """Return the names, and the slots whose holders are new; `named`: a key of a mapping as it is shown. The very
-        mapping of the last plan that was taken up is not gone through."""
-        is_same = of is self._of
-        held = self._held if is_same else {named(key): slot for key, slot in of.items() if slot < SLOTS_MAX}
-        if is_same or held == self._held:
-            return KindPlan(of, self._held, self._names, np.zeros(0, np.int64), np.zeros(0, np.int64))
-        moved = held.items() - self._held.items()
-        fresh = np.array([slot for _, slot in moved], dtype=np.int64)
-        former = np.array([self._held.get(key, NOWHERE) for key, _ in moved], dtype=np.int64)
-        keys = tuple(held)
-        places = {key: place for place, key in enumerate(keys)}
-        names = CountedNames(keys, np.fromiter(held.values(), np.int64, len(held)), places)
-        return KindPlan(of, held, names, fresh, former)
+    def plan(self, of: Mapping[Any, int], changed: Iterable[Any] | None) -> KindPlan:
+        """Return who is to be counted, and the slots whose holders are new. `changed`: the keys that may have another
+        slot than in the last plan that was taken up, None where all may."""
+        names, before = self._names, self._names.of
+        moved = []
+        if of is not before:
+            names = CountedNames(of, names.named)
+            moved = [(of[key], before.get(key, SLOTS_MAX)) for key in (of if changed is None else changed) if key in of]
+        moved = [(slot, former) for slot, former in moved if slot != former and slot < SLOTS_MAX]
+        fresh = np.array([slot for slot, _ in moved], dtype=np.int64)
+        former = np.array([former if former < SLOTS_MAX else NOWHERE for _, former in moved], dtype=np.int64)
+        return KindPlan(names, fresh, former, max(self.slot_count, 1 + int(fresh.max(initial=-1))))
 
     def follow(self, plan: KindPlan, files: Sequence[Words], has_names: bool) -> None:
         """Take a plan up. Of the first names none is taken for new: a server that is taken over counts on."""
-        self._of, self._held, self._names = plan.of, plan.held, plan.names
-        self.slot_count = max(self.slot_count, 1 + int(plan.names.slots.max(initial=-1)))
+        self._names, self.slot_count = plan.names, plan.slot_count
         self._bases = np.append(self._bases, np.zeros(self.slot_count - len(self._bases), np.uint64))
         if has_names and len(plan.fresh):
             sums = self._range.read(files, self.slot_count)

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import dns.message
 import dns.query
@@ -25,7 +26,7 @@ from lbdns.mapped.counter_words import LOAD_BALANCERS_FIRST, OVERFLOWS, SLOTS_MA
 from lbdns.mapped.counters import open_counters
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.settings import Settings
-from lbdns.snapshot.slots import Slots
+from lbdns.snapshot.slots import SlotChanges, Slots
 from lbdns.telemetry import metrics_server
 from lbdns.telemetry.tally import Tally
 from lbdns.testing import LbdnsServer
@@ -386,20 +387,38 @@ def test_a_used_slot_starts_from_nothing_and_no_count_goes_back(run: RunDirector
     assert tally.read().load_balancers.counts.tolist() == [3, 2]
 
 
-def test_the_same_slots_are_not_gone_through_again(run: RunDirectory) -> None:
-    class Once(dict[Any, int]):
-        """A mapping that is gone through once."""
+def test_a_change_of_slots_is_followed_without_going_through_all_of_them(run: RunDirectory) -> None:
+    class Watched(dict[Any, int]):
+        """A mapping that says how often it was gone through."""
+
+        walks = 0
+
+        def __iter__(self) -> Any:
+            self.walks += 1
+            return super().__iter__()
 
         def items(self) -> Any:
-            found, self.items = super().items(), None  # type: ignore[method-assign, assignment]
-            return found
+            self.walks += 1
+            return super().items()
 
-    slots = Slots(load_balancer=Once({("www", "A"): 0}), pool=Once({"eu": 0}), endpoint=Once(), rule=Once())
+    counted = open_counters(run.counters(0, 1), writable=True)
     tally = Tally(run)
-    for _ in range(2):
-        tally.follow(tally.plan(slots))
+    first = Slots(load_balancer={("www", "A"): 0, ("old", "A"): 1}, pool={"eu": 0})
+    tally.follow(tally.plan(first))
+    counted[LOAD_BALANCERS_FIRST] = 4
+    counted[LOAD_BALANCERS_FIRST + 1] = 5
+    balancers = Watched({("www", "A"): 0, ("new", "A"): 1, ("moved", "A"): 2})
+    pools = Watched({"eu": 0})
+    changes = SlotChanges(ref(first), [], [], [("old", "A"), ("new", "A"), ("moved", "A")], [])
+    second = Slots(load_balancer=balancers, pool=pools, changes=changes)
+    tally.follow(tally.plan(second))
+    tally.follow(tally.plan(second))
+    assert (balancers.walks, pools.walks) == (0, 0)
+    counted[LOAD_BALANCERS_FIRST + 1] += 1
     sample = tally.read()
-    assert (sample.load_balancers.names.keys, sample.pools.names.keys) == ((("www", "A"),), (("eu",),))
+    assert sample.load_balancers.names.keys == (("www", "A"), ("new", "A"), ("moved", "A"))
+    assert sample.load_balancers.counts.tolist() == [4, 1, 0]
+    assert sample.pools.names.keys == (("eu",),)
 
 
 def test_what_is_taken_over_counts_on_and_what_has_no_counter_is_left_out(run: RunDirectory) -> None:
