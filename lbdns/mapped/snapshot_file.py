@@ -2,10 +2,11 @@
 
     magic 8 bytes | length of the directory, u64 | directory, JSON | padding | column | padding | column ...
 
-Columns start on multiples of 64 bytes, in the byte order of the machine: the files never leave it. The tries have a
-file of their own: they are most of a snapshot and follow from the geolocation database and the ways to cut the places
-up, so that most changes leave them as they are. The snapshots before and after such a change share the file, and a
-process that has it mapped goes on with that mapping.
+Columns start on multiples of 64 bytes, in the byte order of the machine: the files never leave it. A snapshot's file
+has the columns that are its own; its directory names the files, beside it, in which others lie that are as they were.
+So a change writes what it changed, and a process that has a file mapped goes on with that mapping. The tries always
+have a file of their own: they are most of a snapshot and follow from the geolocation database and the ways to cut the
+places up, so that most changes leave them as they are.
 """
 
 from __future__ import annotations
@@ -24,14 +25,17 @@ from lbdns.base.errors import LbdnsError
 from lbdns.mapped.allocation import write_parts
 from lbdns.mapped.columns import COLUMNS
 
-MAGIC = b"lbdns\x00s5"
+MAGIC = b"lbdns\x00s6"
 ALIGNMENT = 64
 _PADDING: Final = [bytes(-used % ALIGNMENT) for used in range(ALIGNMENT)]
 PIECE_BYTES = 2 << 20
 MADV_POPULATE_READ = 22  # linux/mman.h; not in the mmap module
 PREFIX = struct.Struct("=8sQ")
 TRIE_COLUMNS: Final = ("trie_root", "trie_nodes")
-"""The columns in the file that snapshots share."""
+"""The columns that have a file of their own."""
+PARTS_MAX: Final = 8
+"""The files that a snapshot takes columns from, beside its own and its tries', are so many at most: each costs whoever
+maps it, and every new responder, a few calls."""
 KEYS: Final = "keys"
 """Where the meta data have the TSIG keys: name, algorithm, secret in base64, and number of the view, of each."""
 ACCESS: Final = "access"
@@ -62,12 +66,11 @@ TRANSFER_VIEWS: Final = "transfer_views"
 alone; the journal of what changed in it goes by the first."""
 _PUBLIC: Final = "public"
 """The first of VIEWS (lbdns/model/views.py)."""
-_TRIES: Final = "tries"
-"""Where a snapshot's meta data names that file, which lies in the same directory."""
 
 
 class MappedPart:
-    """A file of columns, mapped: `columns` (name -> flat memoryview) and `meta`."""
+    """A file of columns, mapped: `columns` (name -> flat memoryview), `meta`, and which columns of the snapshot that it
+    begins are `elsewhere`: by the names of files in the same directory."""
 
     def __init__(self, path: Path) -> None:
         """Map the file; LbdnsError where it is not one of ours."""
@@ -82,11 +85,18 @@ class MappedPart:
         directory = json.loads(bytes(whole[PREFIX.size : PREFIX.size + length]))
         start = _aligned(PREFIX.size + length)
         self.meta: dict[str, Any] = directory["meta"]
+        self.elsewhere: dict[str, list[str]] = directory["elsewhere"]
         self.columns: dict[str, memoryview] = {}
         for name, (offset, count) in directory["columns"].items():
             code, begin = COLUMNS[name], start + offset
             column = whole[begin : begin + count * struct.calcsize("=" + code)]
             self.columns[name] = column.cast(code)  # type: ignore[call-overload]  # it wants a literal
+
+    def shared_with(self, columns: Mapping[str, memoryview]) -> list[str]:
+        """Return the names of the columns that are the very memory of this file's; none where that is less than half of
+        the file: what nobody reads would take more room than what is shared."""
+        found = [name for name, own in self.columns.items() if name in columns and _is_same(own, columns[name])]
+        return found if 2 * sum(self.columns[name].nbytes for name in found) >= len(self._mapping) else []
 
     def advise(self, advice: int) -> Iterator[None]:
         """Tell the kernel about the pages, a piece each step; what is less than a piece takes none."""
@@ -118,14 +128,17 @@ class Snapshot:
     def open(cls, path: Path, before: Snapshot | None = None) -> Snapshot:
         """Map the snapshot at `path` read-only; LbdnsError where the file is not one.
 
-        `before`: one whose mapping of the tries is used where its file is the same.
+        `before`: one whose mappings are used where files are the same.
         """
-        part = MappedPart(path)
-        place = path.with_name(part.meta[_TRIES])
-        inode = place.stat().st_ino
-        tries = next((one for one in before.parts if one.inode == inode), None) if before else None
-        parts = (part, tries or MappedPart(place))
-        return cls({name: column for one in parts for name, column in one.columns.items()}, part.meta, parts)
+        own = MappedPart(path)
+        known = {part.inode: part for part in before.parts} if before else {}
+        columns, parts = dict(own.columns), [own]
+        for file_name, names in own.elsewhere.items():
+            place = path.with_name(file_name)
+            part = known.get(place.stat().st_ino) or MappedPart(place)
+            columns |= {name: part.columns[name] for name in names}
+            parts.append(part)
+        return cls(columns, own.meta, tuple(parts))
 
     @property
     def generation(self) -> int:
@@ -144,12 +157,24 @@ class Snapshot:
 
     def write_tries(self, path: Path) -> None:
         """Write the columns that snapshots share to `path`, whole or not at all."""
-        _write(path, {name: self.columns[name] for name in TRIE_COLUMNS}, {})
+        _write(path, {name: self.columns[name] for name in TRIE_COLUMNS}, {}, {})
 
-    def write(self, path: Path, tries: Path) -> None:
-        """Write the rest to `path`, whole or not at all; `tries`: where its tries are, in the same directory."""
+    def write(self, path: Path, tries: Path, before: Snapshot | None = None) -> None:
+        """Write the rest to `path`, whole or not at all; `tries`: where its tries are, in the same directory.
+
+        `before`: an opened one, of that directory too: columns that lie in its files are not written once more.
+        """
         own = {name: column for name, column in self.columns.items() if name not in TRIE_COLUMNS}
-        _write(path, own, {**self.meta, _TRIES: tries.name})
+        shared = {part.path.name: names for part in before.parts if (names := part.shared_with(own))} if before else {}
+        largest = sorted(shared, key=lambda file: -sum(own[name].nbytes for name in shared[file]))[:PARTS_MAX]
+        elsewhere = {file: shared[file] for file in largest}
+        lent = frozenset().union(*elsewhere.values())
+        rest = {name: column for name, column in own.items() if name not in lent}
+        _write(path, rest, self.meta, {**elsewhere, tries.name: [*TRIE_COLUMNS]})
+
+    def part_of(self, column: str) -> MappedPart:
+        """Return the file of an opened snapshot that a column lies in."""
+        return next(part for part in self.parts if _is_same(part.columns.get(column), self.columns[column]))
 
     def fault_in(self, beside: Snapshot | None = None) -> Iterator[None]:
         """Let this process have the pages of an opened snapshot, a piece each step, so that no reader waits for one;
@@ -173,8 +198,15 @@ def views_of_zone(snapshot: Snapshot, zone: int) -> list[str]:
     return found
 
 
-def _write(path: Path, columns: Mapping[str, memoryview], meta: dict[str, Any]) -> None:
-    directory: dict[str, Any] = {"meta": meta, "columns": {}}
+def _is_same(one: memoryview | None, other: memoryview) -> bool:
+    """Whether two columns of one name are the same memory, which a file is mapped into."""
+    return one is not None and one.obj is other.obj and one.nbytes == other.nbytes
+
+
+def _write(
+    path: Path, columns: Mapping[str, memoryview], meta: dict[str, Any], elsewhere: Mapping[str, list[str]]
+) -> None:
+    directory: dict[str, Any] = {"meta": meta, "elsewhere": elsewhere, "columns": {}}
     offset = 0
     for name, column in columns.items():
         directory["columns"][name] = [offset, len(column)]

@@ -238,7 +238,7 @@ class LastServedWriter:
             try:
                 copy = _Copy(place, self._before())
                 snapshot = published.snapshot
-                tries = snapshot.parts[-1]
+                tries = snapshot.part_of("trie_nodes")
                 if tries.inode != self._tries_inode or not copy.link(TRIES):
                     copy.write(TRIES, lambda path: _pack(path, snapshot.write_tries))
                 copy.write(SNAPSHOT, lambda path: _pack(path, lambda bare: snapshot.write(bare, place / TRIES)))

@@ -48,8 +48,8 @@ GENERATIONS_KEPT = 2
 LOOK_AGAIN = 64
 """Each so many generations the whole directory is looked through for what none needs."""
 SNAPSHOTS = ("snapshot-", ".bin")
-PER_GENERATION = (SNAPSHOTS, ("targets-", ".json"), ("slots-", ".json"))
-SHARED = (("health-", ".bin"), ("tries-", ".bin"), ("signatures-", ".bin"))
+PER_GENERATION = (("targets-", ".json"), ("slots-", ".json"))
+SHARED = (SNAPSHOTS, ("health-", ".bin"), ("tries-", ".bin"), ("signatures-", ".bin"))
 
 log = logging.getLogger("lbdns.publish")
 
@@ -135,7 +135,7 @@ class Publisher:
                 self._signatures.provide(compiled.meta, room)
             view = ServingView(compiled, table)
             made = add_templates(compiled, view, self._templates, memo.names)
-            made.write(path, self._write_tries(compiled, generation))
+            made.write(path, self._write_tries(compiled, generation), self._served())
 
         prepared = self._make(configuration, slots, write, geodata.tree)
         self._memo.take_mapped(prepared.snapshot)
@@ -205,7 +205,7 @@ class Publisher:
         path = self._run.snapshot(generation)
         try:
             write(path, generation, table)
-            snapshot = Snapshot.open(path)
+            snapshot = Snapshot.open(path, self._served())
             signatures = open_signatures(snapshot, self._run, self.current.signatures if self.current else None)
             before = self._comparable(configuration, places, table)
             try_canaries(configuration, snapshot, table, before, self._canaries)
@@ -221,6 +221,10 @@ class Publisher:
                 raise LbdnsError(f"{self._run.path}: cannot write there: {error.strerror}") from error
             raise
         return Published(generation, configuration, slots, snapshot, table, signatures)
+
+    def _served(self) -> Snapshot | None:
+        """Return the snapshot in force, whose files stay as long as any later one has columns in them."""
+        return self.current.snapshot if self.current else None
 
     def _geodata(self, configuration: Configuration) -> Geodata:
         """Return the databases that the settings name; what they lack is told whenever they are others than before."""
@@ -310,18 +314,14 @@ class Publisher:
         if is_all_known:
             self._remove_known(oldest, gone)
             return
-        found = []
-        for path in self._run.path.glob("*"):  # none where the directory is gone
-            if _is_one_of(path, PER_GENERATION) and _number(path) < oldest:
-                path.unlink(missing_ok=True)
-            else:
-                found.append(path)
+        found = [*self._run.path.glob("*")]  # none where the directory is gone
         try:
-            used = self._shared_files(found) | {in_force.table.path}
+            used = self._shared_files(found, oldest) | {in_force.table.path}
         except (LbdnsError, OSError, ValueError, KeyError):
-            return  # a snapshot of another version of lbdns, which an earlier start left: the next change removes it
+            return  # a snapshot of another version of lbdns, which an earlier start left: a later change removes it
         for path in found:
-            if _is_one_of(path, SHARED) and path not in used:
+            is_past = _is_one_of(path, PER_GENERATION) and _number(path) < oldest
+            if is_past or (_is_one_of(path, SHARED) and path not in used):
                 path.unlink(missing_ok=True)
 
     def _remove_known(self, oldest: int, gone: Sequence[frozenset[Path]]) -> None:
@@ -329,15 +329,15 @@ class Publisher:
         what none uses that stays; the directory is not looked through."""
         stay = frozenset().union(*self._used.values())
         run, number = self._run, oldest - 1
-        for path in {run.snapshot(number), run.targets(number), run.slots(number)}.union(*gone) - stay:
+        for path in {run.targets(number), run.slots(number)}.union(*gone) - stay:
             with contextlib.suppress(OSError):  # the directory may be gone, or another's
                 path.unlink()
 
-    def _shared_files(self, found: Sequence[Path]) -> set[Path]:
-        """Return the tries and tables that the snapshots among what was found refer to; raises LbdnsError."""
+    def _shared_files(self, found: Sequence[Path], oldest: int) -> set[Path]:
+        """Return the files that the snapshots from a generation on consist of and refer to; raises LbdnsError."""
         used: set[Path] = set()
         for path in found:
-            if _is_one_of(path, (SNAPSHOTS,)):
+            if _is_one_of(path, (SNAPSHOTS,)) and _number(path) >= oldest:
                 with contextlib.suppress(FileNotFoundError):  # it or its tries were removed: nobody can open it
                     known = self._used.get(_number(path))
                     used |= self._used_by(Snapshot.open(path)) if known is None else known

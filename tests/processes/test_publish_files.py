@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,13 @@ from lbdns.mapped import snapshot_file
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.snapshot_file import MappedPart, Snapshot
+from lbdns.model.configuration import Configuration
 from lbdns.processes.responder.view_in_force import Views
 from lbdns.publish.publisher import Published, Publisher
 from tests.places.databases import write_database
 from tests.processes.load import configuration
+
+APEX = "example.com"
 
 
 @pytest.fixture
@@ -114,6 +119,67 @@ def test_pages_that_another_snapshot_has_as_well_are_left_alone(
     monkeypatch.undo()
     assert not [*second.fault_in(first), *first.let_go(second)], "what is less than a piece makes nobody wait"
     assert bytes(first.columns["lb_ttl"]) != bytes(second.columns["lb_ttl"])
+
+
+@cache
+def whole(balancers: int) -> Configuration:
+    """Return load balancers over two pools."""
+    tree = configuration()
+    rest = [{"name": str(number), "address": f"192.0.2.{number}"} for number in range(1, 100)]
+    tree["pools"] = {"one": {"origins": [{"name": "e", "address": "192.0.2.101"}]}, "rest": {"origins": rest}}
+    names = [f"n{number}.{APEX}" for number in range(balancers)]
+    tree["load_balancers"] = [{"name": name, "default_pools": ["one"], "fallback_pool": "rest"} for name in names]
+    return parse(tree, Path()).configuration
+
+
+def many(publisher: Publisher, ttl: int, address: str, balancers: int = 200) -> Published:
+    """Make a generation of `whole` in which one load balancer has this TTL, and one endpoint this address; the other
+    objects are the same each time, as after a change by the API."""
+    found = whole(balancers)
+    first, *others = found.load_balancers
+    endpoint = found.pools["one"].origins[0].model_copy(update={"address": address})
+    pools = {**found.pools, "one": found.pools["one"].model_copy(update={"origins": (endpoint,)})}
+    changed = (first.model_copy(update={"ttl": ttl}), *others)
+    return publisher.prepare(replace(found, load_balancers=changed, pools=pools))
+
+
+def test_a_change_writes_the_columns_that_it_changes(
+    run: RunDirectory, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anew = Publisher(Control.attach(run.control, writable=True), run)
+    steps = [(30, "192.0.2.101", 200), (31, "192.0.2.101", 200), (31, "192.0.2.102", 200), (32, "192.0.2.102", 200)]
+    steps += [(32, "192.0.2.102", 203), (33, "192.0.2.102", 203), (33, "192.0.2.103", 203)]
+    sizes, files, seen = [], [], None
+    for most in (snapshot_file.PARTS_MAX, 1):
+        monkeypatch.setattr(snapshot_file, "PARTS_MAX", most)
+        for ttl, address, balancers in steps:
+            wanted = many(anew, ttl, address, balancers)
+            anew.abandon(wanted)
+            made = many(publisher, ttl, address, balancers)
+            publisher.publish(made)
+            seen = Snapshot.open(run.snapshot(made.generation), seen)
+            fresh = Snapshot.open(run.snapshot(made.generation))
+            assert seen.columns.keys() == fresh.columns.keys() == wanted.snapshot.columns.keys()
+            assert all(seen.columns[name] == fresh.columns[name] for name in fresh.columns)
+            for name in ("lb_ttl", "endpoint_address", "table", "name_types"):
+                assert fresh.columns[name] == wanted.snapshot.columns[name], (ttl, name)
+            assert {part.path for part in fresh.parts} <= {*run.path.iterdir()}
+            assert len(fresh.parts) <= most + 2
+            sizes.append(fresh.parts[0].path.stat().st_size)
+            files.append(len(names(run, "snapshot-*")))
+    assert max(sizes[1:4]) < sizes[0] / 3
+    assert max(files) <= 2 + snapshot_file.PARTS_MAX + 2, "those that nobody has columns in are gone"
+
+
+def test_a_file_of_which_less_than_half_is_used_is_given_up(run: RunDirectory, publisher: Publisher) -> None:
+    publisher.publish(many(publisher, 30, "192.0.2.101"))
+    publisher.publish(many(publisher, 31, "192.0.2.101"))
+    assert names(run, "snapshot-*") == ["snapshot-1.bin", "snapshot-2.bin"]
+    assert {part.path.name for part in Snapshot.open(run.snapshot(2)).parts} >= {"snapshot-1.bin", "snapshot-2.bin"}
+    for ttl in (32, 33, 34):
+        publisher.publish(many(publisher, ttl, "192.0.2.101", 1000))
+    kept = {part.path.name for part in Snapshot.open(run.snapshot(5)).parts}
+    assert "snapshot-1.bin" not in kept and not run.snapshot(1).exists()
 
 
 def test_a_generation_that_is_not_served_takes_its_tries_along(run: RunDirectory, publisher: Publisher) -> None:
