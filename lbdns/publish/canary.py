@@ -7,7 +7,7 @@ import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
-from operator import attrgetter, is_not, not_
+from operator import attrgetter, is_, is_not
 from typing import NamedTuple
 
 from lbdns.answer.answer import Road, answer
@@ -45,16 +45,33 @@ class CanaryError(LbdnsError):
 
 
 class CanaryMemo:
-    """Which load balancers are enabled, and the pools that they answer from: they are not asked again and again."""
+    """Which load balancers are enabled, and who can answer from which pool: they are not asked again and again."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self.enabled: Chosen[LoadBalancer] = Chosen(attrgetter("enabled"))
-        self._pools: BySequence[LoadBalancer, frozenset[str]] = BySequence()
+        self._pools: BySequence[LoadBalancer, _Led] = BySequence()
+        self._led: dict[str, list[LoadBalancer]] = {}
 
-    def pools_of(self, balancers: Sequence[LoadBalancer]) -> Sequence[frozenset[str]]:
-        """Return the names of the pools that each of some load balancers can answer from; others are dropped."""
-        return self._pools.of_all(balancers, LoadBalancer.pool_names)
+    def led_by(self, pools: Iterable[str], balancers: Sequence[LoadBalancer]) -> Iterator[LoadBalancer]:
+        """Yield those of some load balancers that can answer from any of some pools, each once; others are dropped."""
+        self._pools.of_all(balancers, lambda one: _Led(one, one.pool_names()))
+        for balancer, names in self._pools.went:
+            for name in names:
+                those = self._led[name]
+                del those[next(compress(itertools.count(), map(is_, those, itertools.repeat(balancer))))]
+        for balancer, names in self._pools.came:
+            for name in names:
+                self._led.setdefault(name, []).append(balancer)
+        found = itertools.chain.from_iterable(self._led.get(name, ()) for name in pools)
+        return iter({id(one): one for one in found}.values())
+
+
+class _Led(NamedTuple):
+    """A load balancer, and the names of the pools that it can answer from."""
+
+    balancer: LoadBalancer
+    pools: frozenset[str]
 
 
 def try_canaries(
@@ -140,16 +157,11 @@ def _changed(
     end_before, end = len(before.load_balancers) - last, len(configuration.load_balancers) - last
     known = {*map(id, before.load_balancers[first:end_before])}
     changed = [one for one in configuration.load_balancers[first:end] if one.enabled and id(one) not in known]
-    pools = {
-        *compress(
-            configuration.pools, map(is_not, configuration.pools.values(), map(before.pools.get, configuration.pools))
-        )
-    }
-    if not pools:
-        return changed
+    pools = compress(
+        configuration.pools, map(is_not, configuration.pools.values(), map(before.pools.get, configuration.pools))
+    )
     led = {*map(id, changed)}
-    by_pools = compress(balancers, map(not_, map(pools.isdisjoint, memo.pools_of(balancers))))
-    return [*changed, *(one for one in by_pools if id(one) not in led)]
+    return [*changed, *(one for one in memo.led_by(pools, balancers) if id(one) not in led)]
 
 
 class _CanaryWriter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from lbdns.config.loading import parse
 from lbdns.dns.codes import SERVFAIL, TYPE_SOA
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import PopSettings
 from lbdns.publish import canary
-from lbdns.publish.canary import CanaryError
+from lbdns.publish.canary import CanaryError, CanaryMemo
 from lbdns.publish.publisher import Publisher
 from lbdns.snapshot.lookup.look_up import directory_of
 
@@ -180,3 +182,27 @@ def test_what_a_view_is_not_answered_is_not_served(
     monkeypatch.setattr(canary, "directory_of", lambda _: real(0))
     with pytest.raises(CanaryError, match="corp"):
         publisher.prepare(with_views(tmp_path))
+
+
+def test_who_answers_from_a_pool_is_known_over_many_changes() -> None:
+    draw, memo, names = Random(16), CanaryMemo(), "abcde"
+
+    def balancer(number: int) -> LoadBalancer:
+        first, *others = draw.sample(names, draw.randint(1, 3))
+        return LoadBalancer(name=f"n{number}.example.com", default_pools=[first, *others], fallback_pool=first)
+
+    balancers = [balancer(number) for number in range(30)]
+    for step in range(200):
+        at = draw.randrange(len(balancers))
+        kind = draw.choice(("another", "less", "more"))
+        balancers = [
+            *balancers[:at],
+            *([] if kind == "less" else [balancer(step)]),
+            *balancers[at + (kind != "more") :],
+        ]
+        pools = draw.sample(names, draw.randint(0, 2))
+        led = [*memo.led_by(pools, balancers)]
+        wanted = {id(one) for one in balancers if not one.pool_names().isdisjoint(pools)}
+        assert len(led) == len(wanted) and {*map(id, led)} == wanted, (step, kind)
+        if len(balancers) < 3:
+            balancers = [*balancers, *(balancer(number) for number in range(20))]

@@ -139,7 +139,7 @@ class _Patch:
         for at in pools:
             self._put_pool(at, self._pools[at])
             families[self._pools[at].name] = self._pools[at].families
-        self._put_slots()
+        self._put_slots(pools)
         self._set_free()
         of_rows = self._of_rows(balancers)
         appended = self._append(of_rows)
@@ -257,19 +257,31 @@ class _Patch:
                 width = size // part.itemsize
                 self._column(name)[first * width : first * width + len(part)] = part
 
-    def _put_slots(self) -> None:
-        """Have the slots that the rows lead to now."""
+    def _put_slots(self, changed: Sequence[int]) -> None:
+        """Have the slots that the rows lead to now; `changed`: the positions of the pools that are others."""
         slots, before = self._basis.slots, self._steering.basis.slots
-        pools, changes = self._basis.pools, slots.since(before)
-        keys = chain.from_iterable(map(_KEYS, self._pools))
-        if slots.pool is not before.pool:
-            self._put_all("pool_slot", map(slots.pool.__getitem__, [one.name for one in pools]))
+        changes = slots.since(before)
         if slots.endpoint is not before.endpoint or slots.pool is not before.pool:
-            self._put_all("endpoint_slot", map(slots.endpoint.__getitem__, keys))
+            moved = None if changes is None else {*changes.pool, *(pool for pool, *_ in changes.endpoint)}
+            if moved is not None and moved <= {self._pools[at].name for at in changed}:
+                for at in changed:
+                    self._put_slots_of(at)
+            else:
+                self._put_all("pool_slot", map(slots.pool.__getitem__, [one.name for one in self._basis.pools]))
+                keys = chain.from_iterable(map(_KEYS, self._pools))
+                self._put_all("endpoint_slot", map(slots.endpoint.__getitem__, keys))
         known = None if changes is None else changes.load_balancer
         if _are_others(before.load_balancer, slots.load_balancer, known):
             for row, one in zip(self._rows, self._kept[1], strict=True):
                 self._column("lb_slot")[row] = slots.load_balancer[one.label, one.type]
+
+    def _put_slots_of(self, at: int) -> None:
+        """Have the slots of one pool, and of its endpoints, which stand where they stood."""
+        slots, row = self._basis.slots, self._pools[at]
+        self._column("pool_slot")[at] = slots.pool[row.name]
+        start = self._steering.columns["pool_endpoint_start"][at]
+        mine = array(COLUMNS["endpoint_slot"], map(slots.endpoint.__getitem__, row.keys))
+        self._column("endpoint_slot")[start : start + len(mine)] = mine
 
     def _put_all(self, name: str, values: Iterable[int]) -> None:
         self._made[name] = array(COLUMNS[name], values)
