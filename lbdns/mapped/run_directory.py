@@ -216,6 +216,12 @@ def targets_path(run_dir: Path, generation: int) -> Path:
     return run_dir / f"targets-{generation}.json"
 
 
+def all_targets_paths(run_dir: Path, generation: int) -> tuple[Path, Path, Path]:
+    """Return the same, and where the lists are that belong to it: of pools, and of load balancers."""
+    lists = run_dir / f"pools-{generation}.json", run_dir / f"balancers-{generation}.json"
+    return targets_path(run_dir, generation), *lists
+
+
 def slots_path(run_dir: Path, generation: int) -> Path:
     """Return where in a run directory it stands who has which slot in a generation."""
     return run_dir / f"slots-{generation}.json"
@@ -285,6 +291,10 @@ class RunDirectory:
     def targets(self, generation: int) -> Path:
         """What the monitor worker is to probe in a generation."""
         return targets_path(self.path, generation)
+
+    def all_targets(self, generation: int) -> tuple[Path, Path, Path]:
+        """The same, and the lists of pools and of load balancers that belong to it."""
+        return all_targets_paths(self.path, generation)
 
     def slots(self, generation: int) -> Path:
         """Who has which slot of the health table in a generation; what a new supervisor continues from."""

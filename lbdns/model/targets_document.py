@@ -119,7 +119,11 @@ class BalancerSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetsHead:
-    """What a generation's document says of no pool and no load balancer in particular; `table`: its health table."""
+    """What a generation's document says of no pool and no load balancer in particular; `table`: its health table.
+
+    `pools_of`, `load_balancers_of`: which generation's list it is that lies in a file of its own beside the document;
+    0 where the document itself has it.
+    """
 
     generation: int
     table: Path
@@ -132,6 +136,8 @@ class TargetsHead:
     probe_networks: ReachTerms = DEFAULT
     networks: tuple[NetworkTarget, ...] = ()
     fleet: FleetTerms | None = None
+    pools_of: int = 0
+    load_balancers_of: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,11 +158,20 @@ def encode_balancer(balancer: BalancerSpec) -> bytes:
     return write_term(balancer)
 
 
-def encode_document(head: TargetsHead, pools: bytes, load_balancers: bytes) -> bytes:
-    """Return the document; pools and load balancers come encoded, with commas between them, so that a writer of many
-    generations can keep what stays."""
-    opened = write_term(head).removesuffix(b"}")
-    return b'%b,"pools":[%b],"load_balancers":[%b]}' % (opened, pools, load_balancers)
+def encode_head(head: TargetsHead) -> bytes:
+    """Return what a document says beside its lists."""
+    return write_term(head)
+
+
+def with_lists(head: bytes, pools: bytes, load_balancers: bytes) -> bytes:
+    """Return a whole document, of its head and of lists: pools and load balancers, encoded, with commas between them,
+    so that a writer of many generations can keep what stays."""
+    return b'%b,"pools":[%b],"load_balancers":[%b]}' % (head.removesuffix(b"}"), pools, load_balancers)
+
+
+def decode_head(data: bytes) -> TargetsHead:
+    """Return what a document says beside its lists; raises BadTerm, a ValueError, where it is malformed."""
+    return read_term(TargetsHead, data)
 
 
 def decode_document(data: bytes) -> TargetsDocument:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import join_path
+from lbdns.mapped.run_directory import all_targets_paths
 from lbdns.model.filter_terms import FilterTerms
 from lbdns.model.fleet_terms import FleetTerms
 from lbdns.model.monitor_terms import MonitorTerms
@@ -21,8 +22,11 @@ from lbdns.model.targets_document import (
     NetworkTarget,
     PoolTarget,
     TargetsDocument,
+    TargetsHead,
     Vantage,
     decode_document,
+    decode_head,
+    with_lists,
 )
 from lbdns.model.term_reader import BadTerm
 
@@ -78,22 +82,26 @@ class Targets:
 
 
 class LoadedTargets(NamedTuple):
-    """A document's content, a digest of all of it but the generation's number, and how many before it had the same."""
+    """A document's content, a digest of all of it but the generation's number, its head, and how many before it had the
+    same digest."""
 
     targets: Targets
     digest: bytes
+    head: TargetsHead
     repeats: int = 0
 
 
 def load_targets(path: Path, generation: int, known: LoadedTargets | None = None) -> LoadedTargets:
     """Read the document of a generation; raises LbdnsError saying what is wrong with it. `known`: one that was read
-    before, whose parts are taken where nothing but the number is another."""
+    before, whose parts are taken where they are the same."""
     try:
         data = path.read_bytes()
         digest = blake2b(_GENERATION.sub(b"", data, count=1)).digest()
         if known is not None and known.digest == digest:
-            return LoadedTargets(replace(known.targets, generation=generation), digest, known.repeats + 1)
-        return LoadedTargets(parse_targets(data), digest)
+            targets = replace(known.targets, generation=generation)
+            return LoadedTargets(targets, digest, known.head, known.repeats + 1)
+        head = decode_head(data)
+        return LoadedTargets(_targets(path.parent, data, head, known), digest, head)
     except OSError as error:
         raise LbdnsError(f"{path}: cannot read what to probe: {error.strerror}") from error
     except BadTerm as error:
@@ -103,6 +111,27 @@ def load_targets(path: Path, generation: int, known: LoadedTargets | None = None
         raise LbdnsError(
             f"{path}: not a targets document of this release: it has no monitor or group {error}"
         ) from error
+
+
+def _targets(folder: Path, data: bytes, head: TargetsHead, known: LoadedTargets | None) -> Targets:
+    """Return what a document and its lists beside it say, with those of `known` that are the same lists."""
+    if head.pools_of == 0:
+        return parse_targets(data)
+    pools = balancers = None
+    if known is not None:
+        is_judged_alike = (head.monitors, head.monitor_groups) == (known.head.monitors, known.head.monitor_groups)
+        pools = known.targets.pools if known.head.pools_of == head.pools_of and is_judged_alike else None
+        balancers = known.targets.balancers if known.head.load_balancers_of == head.load_balancers_of else None
+    _, *paths = all_targets_paths(folder, head.generation)
+    lists = [_inner(path) if one is None else b"" for one, path in zip((pools, balancers), paths, strict=True)]
+    found = parse_targets(with_lists(data, *lists))
+    pools, balancers = found.pools if pools is None else pools, found.balancers if balancers is None else balancers
+    return replace(found, pools=pools, balancers=balancers)
+
+
+def _inner(path: Path) -> bytes:
+    """Return what stands in a list, without its brackets."""
+    return path.read_bytes()[1:-1]
 
 
 def parse_targets(data: bytes) -> Targets:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, compress
 from operator import attrgetter, ne, not_
@@ -30,7 +29,6 @@ from lbdns.model.targets_document import (
     TargetsHead,
     Vantage,
     encode_balancer,
-    encode_document,
     encode_pool,
     is_name,
 )
@@ -156,10 +154,11 @@ class _Balancer:
 
 
 @without_cyclic_collection()
-def encode_targets(
+def targets_parts(
     configuration: Configuration, slots: Slots, generation: int, table_path: Path, memo: TargetsMemo
-) -> bytes:
-    """Return the document: monitors and groups as configured, pools and endpoints with their health table slots."""
+) -> tuple[TargetsHead, bytes, bytes]:
+    """Return the document in parts: its head, with monitors and groups as configured, the list of pools and endpoints
+    with their health table slots, and that of load balancers; a list that is as `memo` knows it is the very same."""
     settings = configuration.settings
     head = TargetsHead(
         fleet=_fleet_terms(settings),
@@ -185,7 +184,7 @@ def encode_targets(
         networks = tuple(map(table.network_of, pool.origins)) if table.names else ()
         _bring_up_to_date(part, pool, slots, memo.answered(pool.name), owned, networks)
 
-    return encode_document(head, memo.see_pools(configuration, slots, bring), memo.balancers_text)
+    return head, memo.see_pools(configuration, slots, bring), memo.balancers_text
 
 
 def _differing(before: Mapping[Key, int], now: Mapping[Key, int]) -> Iterator[Key]:
@@ -286,20 +285,3 @@ def _pool(
         id=id,
         is_local=is_local,
     )
-
-
-def write_targets(
-    configuration: Configuration,
-    slots: Slots,
-    generation: int,
-    table_path: Path,
-    path: Path,
-    memo: TargetsMemo | None = None,
-) -> None:
-    """Write the targets document to `path`, whole or not at all, readable by its owner alone (headers may hold
-    secrets)."""
-    partial = path.with_name(path.name + ".partial")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(handle, "wb") as file:
-        file.write(encode_targets(configuration, slots, generation, table_path, memo or TargetsMemo()))
-    os.replace(partial, path)

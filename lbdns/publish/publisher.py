@@ -1,6 +1,6 @@
 """From a checked configuration to a generation in force: compile, write, try, swap. Nothing is served before the swap.
 
-    slots.assign -> compile -> snapshot-N.bin, targets-N.json, slots-N.json -> canaries -> control.generation = N
+    slots.assign -> compile -> snapshot-N.bin -> canaries -> targets-N.json, slots-N.json -> control.generation = N
 
 Zones are signed before they become columns. Tries are written to tries-N.bin where they are not those of the generation
 before. Files of the generation before stay for readers that are just opening them; older ones that no generation left
@@ -32,9 +32,9 @@ from lbdns.places.nodes_at_rest import leave_to_the_system
 from lbdns.places.place_tree import PlaceTree
 from lbdns.publish.canary import CanaryMemo, try_canaries
 from lbdns.publish.first_rows import begin_rows
-from lbdns.publish.monitor_targets import TargetsMemo, write_targets
 from lbdns.publish.signature_files import SIGNATURE_ROOM, SignatureFiles, SignatureRoom, signature_room
 from lbdns.publish.slots_document import SlotsText, decode_slots
+from lbdns.publish.targets_files import TargetsFiles
 from lbdns.publish.transfer_stage import TransferSettling, TransferStage
 from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
@@ -48,7 +48,7 @@ GENERATIONS_KEPT = 2
 LOOK_AGAIN = 64
 """Each so many generations the whole directory is looked through for what none needs."""
 SNAPSHOTS = ("snapshot-", ".bin")
-PER_GENERATION = (("targets-", ".json"), ("slots-", ".json"))
+PER_GENERATION = (("targets-", ".json"), ("pools-", ".json"), ("balancers-", ".json"), ("slots-", ".json"))
 SHARED = (SNAPSHOTS, ("health-", ".bin"), ("tries-", ".bin"), ("signatures-", ".bin"))
 
 log = logging.getLogger("lbdns.publish")
@@ -93,7 +93,7 @@ class Publisher:
         self._settling: TransferSettling | None = None
         self._cookie_secrets = cookie_secrets
         self._signatures = SignatureFiles(run)
-        self._memo, self._targets_memo, self._slots_memo = CompileMemo(), TargetsMemo(), SlotsMemo()
+        self._memo, self._targets, self._slots_memo = CompileMemo(), TargetsFiles(run), SlotsMemo()
         self._templates, self._canaries = TemplateMemo(), CanaryMemo()
         self._tried: tuple[Configuration, PlaceTree | None, HealthTable] | None = None
         self._tries: tuple[object, Path] | None = None
@@ -210,8 +210,7 @@ class Publisher:
             before = self._comparable(configuration, places, table)
             try_canaries(configuration, snapshot, table, before, self._canaries)
             self._tried = (configuration, places, table)
-            targets = self._run.targets(generation)
-            write_targets(configuration, slots, generation, table.path, targets, self._targets_memo)
+            self._targets.write(configuration, slots, generation, table.path)
             self._run.slots(generation).write_text(self._slots_text.encode(slots))
             if self._settling is not None:
                 self._settling.keep()
@@ -295,7 +294,8 @@ class Publisher:
         if self._settling is not None:
             self._settling.abandon()
             self._settling = None
-        gone = [self._run.snapshot(generation), self._run.targets(generation), self._run.slots(generation)]
+        run = self._run
+        gone = [run.snapshot(generation), *run.all_targets(generation), run.slots(generation)]
         if self._tries and self._tries[1] == self._run.tries(generation):
             gone.append(self._tries[1])
             self._tries = None
@@ -329,7 +329,7 @@ class Publisher:
         what none uses that stays; the directory is not looked through."""
         stay = frozenset().union(*self._used.values())
         run, number = self._run, oldest - 1
-        for path in {run.targets(number), run.slots(number)}.union(*gone) - stay:
+        for path in {*run.all_targets(number), run.slots(number)}.union(*gone) - stay:
             with contextlib.suppress(OSError):  # the directory may be gone, or another's
                 path.unlink()
 

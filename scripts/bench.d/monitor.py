@@ -25,7 +25,7 @@ from lbdns.health.identity import identity
 from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
 from lbdns.model.monitors import Monitor
-from lbdns.model.targets_document import EndpointSpec, PoolTarget, TargetsHead, encode_document, encode_pool
+from lbdns.model.targets_document import EndpointSpec, PoolTarget, TargetsHead, encode_head, encode_pool, with_lists
 
 ADDRESSES = [f"127.1.0.{number}" for number in range(1, 101)]
 PER_POOL = len(ADDRESSES)
@@ -106,7 +106,7 @@ def document(table: Path, count: int, interval_s: int, port: int, hole: int) -> 
     ]
     web = Monitor(type="http", interval=interval_s, timeout=2, retries=0)
     head = TargetsHead(generation=1, table=table, monitors={"web": web}, monitor_groups={})
-    return encode_document(head, b",".join(map(encode_pool, pools)), b"")
+    return with_lists(encode_head(head), b",".join(map(encode_pool, pools)), b"")
 
 
 def memory_mb(pid: int) -> float:

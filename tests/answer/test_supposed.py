@@ -21,9 +21,10 @@ from lbdns.monitor.ledger.ledger import Ledger
 from lbdns.monitor.probes.result import Result
 from lbdns.monitor.targets import parse_targets
 from lbdns.places.geodata import Geodata
-from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
+from lbdns.publish.monitor_targets import TargetsMemo
 from lbdns.snapshot.compile.compiler import compile_snapshot
 from lbdns.snapshot.slots import Slots
+from tests.whole_targets import encode_targets
 
 NOW_S = 100.0
 

@@ -17,10 +17,11 @@ from lbdns.model.configuration import Configuration
 from lbdns.model.configuration_document import decode_configuration, encode_configuration
 from lbdns.model.targets_document import TargetsDocument, decode_document
 from lbdns.model.virtual_network import VirtualNetwork
-from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
+from lbdns.publish.monitor_targets import TargetsMemo
 from lbdns.publish.slots_document import decode_slots, encode_slots
 from lbdns.snapshot.slots import Slots, SlotsMemo
 from tests.processes.load import ZONE
+from tests.whole_targets import encode_targets
 
 UUID_A = "a5624d4e-044a-4ff0-b3e1-e2465353d4b4"
 SITES = {

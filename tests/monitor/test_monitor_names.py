@@ -21,11 +21,12 @@ from lbdns.health.verdict import CRITICAL, HEALTHY, UNHEALTHY
 from lbdns.mapped.resolved import read_addresses
 from lbdns.model.targets_document import decode_document
 from lbdns.monitor import resolving as names
-from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
+from lbdns.publish.monitor_targets import TargetsMemo
 from lbdns.snapshot.slots import Slots
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool
 from tests.monitor.stage import Stage, until
+from tests.whole_targets import encode_targets
 
 pytestmark = pytest.mark.slow
 

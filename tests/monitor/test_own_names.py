@@ -18,10 +18,11 @@ from lbdns.monitor.hosts_file import SystemNames
 from lbdns.monitor.own_names import OwnNames
 from lbdns.monitor.resolving import NameSources, Outcome
 from lbdns.monitor.targets import parse_targets
-from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
+from lbdns.publish.monitor_targets import TargetsMemo
 from lbdns.snapshot.slots import Slots
 from tests.answer.lanes import compiled_view
 from tests.monitor.test_monitor_names import NameServer
+from tests.whole_targets import encode_targets
 
 ZONE = """$TTL 60
 @ SOA ns1 hostmaster 1 7200 900 1209600 60

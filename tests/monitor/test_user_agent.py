@@ -19,11 +19,12 @@ from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 from lbdns.monitor.probes.http import HttpProbe
 from lbdns.monitor.probes.result import Target
-from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
+from lbdns.publish.monitor_targets import TargetsMemo
 from lbdns.snapshot.slots import Slots
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, pool
 from tests.monitor.stage import Stage, adopted, hurry, until
+from tests.whole_targets import encode_targets
 
 FIRST, SECOND = "17b5962d775c646f3f9725cbc7a53df4", "9290f38c5d07c2e2f4df57b1f61d4196"
 OWN = f"lbdns/{__version__} (health check)"

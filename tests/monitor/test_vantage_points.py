@@ -20,13 +20,14 @@ from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.targets_document import Vantage
 from lbdns.monitor.probe_plan import reaching
 from lbdns.places.regions import REGION_CODES
-from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
+from lbdns.publish.monitor_targets import TargetsMemo
 from lbdns.snapshot.slots import Slots
 from tests.loop_thread import LoopThread
 from tests.monitor import peers
 from tests.monitor.documents import endpoint, parse_targets, pool
 from tests.monitor.stage import Stage, hurry, until
 from tests.streams import serving_streams
+from tests.whole_targets import encode_targets
 
 ZONE = "@ IN SOA ns hostmaster 1 7200 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.53"
 SMTP = {"type": "smtp", "interval": 5, "timeout": 2, "retries": 0}

@@ -189,7 +189,7 @@ def test_who_answers_from_a_pool_is_known_over_many_changes() -> None:
 
     def balancer(number: int) -> LoadBalancer:
         first, *others = draw.sample(names, draw.randint(1, 3))
-        return LoadBalancer(name=f"n{number}.example.com", default_pools=[first, *others], fallback_pool=first)
+        return LoadBalancer(name=f"n{number}.example.com", default_pools=(first, *others), fallback_pool=first)
 
     balancers = [balancer(number) for number in range(30)]
     for step in range(200):

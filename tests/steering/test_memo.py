@@ -18,7 +18,7 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
 from lbdns.places.geodata import Geodata
-from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
+from lbdns.publish.monitor_targets import TargetsMemo
 from lbdns.snapshot.compile import compile_memo as memo
 from lbdns.snapshot.compile import place_classes as classes
 from lbdns.snapshot.compile.compile_memo import CompileMemo
@@ -28,6 +28,7 @@ from tests.steering.conftest import Toy
 from tests.steering.said import differing
 from tests.steering.strategies import APEX, OWNERS, POPS, ZONE, draw_configuration, draw_load_balancer, draw_pool
 from tests.steering.test_steering_patch import CLIENTS, has_moved
+from tests.whole_targets import encode_targets
 
 STEPS = 25
 TABLE = Path("health-1.bin")

@@ -24,9 +24,10 @@ from lbdns.manage.store.state import State
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
 from lbdns.model.targets_document import decode_document
-from lbdns.publish.monitor_targets import TargetsMemo, encode_targets
+from lbdns.publish.monitor_targets import TargetsMemo
 from lbdns.publish.publisher import Published
 from lbdns.snapshot.slots import Slots
+from tests.whole_targets import encode_targets
 
 WAIT_S = 20.0
 SOA = {"mname": "ns1.example.com", "rname": "hostmaster.example.com"}

@@ -117,7 +117,7 @@ class RunKeeper:
         if in_force.signatures is not None:
             yield in_force.signatures.path
         yield from (part.path for part in in_force.snapshot.parts)
-        yield self._run.targets(in_force.generation)
+        yield from self._run.all_targets(in_force.generation)
         yield self._run.slots(in_force.generation)
         yield from self._responders.held_files()
 
