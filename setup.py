@@ -6,10 +6,14 @@ LBDNS_PURE=1 is set, the package installs without it and runs the same files int
 Its constants stand in modules of Python alone. A module of the kernel takes them with `from lbdns.x import *`, and its
 `.pxd` with `from lbdns.x cimport *`: the `.pxd` of lbdns.x, the same numbers for C, is written here into build/headers,
 before anything is compiled. So is the class of columns that mapped/columns.py declares.
+
+A function of another module is called through a pointer, which no compiler sees through. So the road of a query is
+written out once more, as one text that the module of the fast path's threads includes (`road`).
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib
 import io
@@ -53,6 +57,30 @@ DIRECTIVES = {
     "annotation_typing": False,
 }
 HEADERS = Path("build", "headers")
+# The road of a query (ARCHITECTURE.md): what is called for every datagram, by the functions that begin it.
+ROAD = "lbdns/fastpath/road"
+ROAD_BEGINS = ("serve", "write_overflow", "count_served", "is_due", "is_tapped", "mix64")
+ROAD_MODULES = (
+    "lbdns.fastpath.serve",
+    "lbdns.fastpath.read",
+    "lbdns.fastpath.write",
+    "lbdns.fastpath.write_opt",
+    "lbdns.fastpath.counting",
+    "lbdns.fastpath.sampling",
+    "lbdns.fastpath.tapping",
+    "lbdns.dns.wire",
+    "lbdns.mapped.counters",
+    "lbdns.snapshot.lookup.look_up",
+    "lbdns.snapshot.lookup.name_table",
+    "lbdns.steering.kernel.decide",
+    "lbdns.steering.kernel.endpoints",
+    "lbdns.steering.kernel.hashing",
+)
+DECLARED = re.compile(
+    r"(?ms)^(?:@cython\.locals\(([^()]*)\)\n)?cp?def ((?:unsigned |long )*\w+) (\w+)\(([^()]*)\) noexcept nogil$"
+)
+IMPORTED = re.compile(r"(?m)^from (\S+) cimport (\*|\([^()]*\)|[^(\n]+)$")
+C_NAMES = {"uint": "unsigned int", "ulonglong": "unsigned long long", "longlong": "long long", "uchar": "unsigned char"}
 GEODATA_SUFFIXES = (".mmdb", ".md", ".txt", ".toml", ".yaml", ".json", ".csv")
 
 
@@ -113,6 +141,8 @@ def cimports_of(path: str) -> set[str]:
     while ahead:
         base = ahead.pop().rpartition(".")[0]
         text = "".join(Path(base + end).read_text() for end in (".pxd", ".pyx") if Path(base + end).exists())
+        if f'include "{ROAD}.pxi"' in text:
+            text += "".join(f"\nfrom {module} cimport " for module in ROAD_MODULES)
         for other in KERNEL:
             if module_of(other) not in found and re.search(rf"(?m)^from {re.escape(module_of(other))} cimport ", text):
                 found.add(module_of(other))
@@ -153,8 +183,9 @@ def write_headers() -> None:
         if Path(module.replace(".", "/") + ".pxd").exists():
             continue  # it says by itself what C needs to know of it
         write_header(module, ".pxd", constants(runpy.run_path(module.replace(".", "/") + ".py"), module))
-    for path in sorted(set(re.findall(r'(?m)^include "(\S+)\.pxi"$', declared))):
+    for path in sorted(set(re.findall(r'(?m)^include "(\S+)\.pxi"$', declared)) - {ROAD}):
         write_header(path.replace("/", "."), ".pxi", column_class(runpy.run_path(path + ".py")))
+    write_header(ROAD.replace("/", "."), ".pxi", road())
     del sys.path[0]
 
 
@@ -204,6 +235,65 @@ def column_class(names: dict[str, Any]) -> str:
     return "cdef class TypedColumns:\n" + "".join(attributes)
 
 
+def road() -> str:
+    """Return the functions of ROAD_MODULES that ROAD_BEGINS lead to, as Cython's own: signatures and locals from the
+    `.pxd`s, bodies from the `.py`s. All else that they use is imported as their modules do."""
+    heads: dict[str, str] = {}
+    bodies: dict[str, str] = {}
+    imports: dict[str, set[str]] = {}
+    for module in ROAD_MODULES:
+        base = module.replace(".", "/")
+        declared = Path(base + ".pxd").read_text()
+        mine = heads_of(declared)
+        if heads.keys() & mine.keys():
+            raise ValueError(f"{module} is not the first of the road with {sorted(heads.keys() & mine.keys())}")
+        heads |= mine
+        bodies |= {name: body for name, body in bodies_of(Path(base + ".py").read_text()).items() if name in mine}
+        for other, names in IMPORTED.findall(declared):
+            imports.setdefault(other, set()).update(re.findall(r"\w+|\*", names))
+        imports.setdefault(module, set()).update(re.findall(r"(?m)^cdef class (\w+)", declared))
+    found: dict[str, str] = {}
+    ahead = list(ROAD_BEGINS)
+    while ahead:
+        name = ahead.pop()
+        if name not in found:
+            found[name] = heads[name] + bodies[name]
+            ahead += set(re.findall(r"(?<![.\w])\w+(?=\()", bodies[name])) & heads.keys()
+    text = "\n\n".join(found[name] for name in sorted(found))
+    used = {"*", *re.findall(r"\w+", text)} - found.keys()
+    lines = [
+        f"from {module} cimport {', '.join(sorted(names & used))}" for module, names in imports.items() if names & used
+    ]
+    return "\n".join([*lines, "", "", text])
+
+
+def heads_of(declared: str) -> dict[str, str]:
+    """Return the head of each function of a `.pxd` that needs no interpreter, with its locals declared below it."""
+    heads = {}
+    for typed, kind, name, parameters in DECLARED.findall(declared):
+        pairs = (local.partition("=") for local in " ".join(typed.split()).split(",") if local.strip())
+        heads[name] = f"cdef inline {kind} {name}({' '.join(parameters.split())}) noexcept nogil:\n" + "".join(
+            f"    cdef {c_name(said)} {local.strip()}\n" for local, _, said in pairs
+        )
+    return heads
+
+
+def bodies_of(source: str) -> dict[str, str]:
+    """Return the text of each function of a module of Python without its head and its docstring."""
+    lines = source.splitlines(keepends=True)
+    return {
+        part.name: "".join(lines[part.body[1 if ast.get_docstring(part) else 0].lineno - 1 : part.end_lineno])
+        for part in ast.parse(source).body
+        if isinstance(part, ast.FunctionDef)
+    }
+
+
+def c_name(said: str) -> str:
+    """Return the type of C that a `.pxd` gives a local variable."""
+    name = said.strip().strip('"').removeprefix("cython.")
+    return C_NAMES.get(name, name)
+
+
 def kernel_extensions() -> list[Any]:
     """Return the kernel as optional extensions: a failing compiler costs speed, never the installation."""
     if os.environ.get("LBDNS_PURE") == "1":
@@ -234,7 +324,7 @@ def translate(extension: Any) -> bool:
     try:
         with contextlib.redirect_stderr(said):
             [translated] = cythonize(
-                [extension], compiler_directives=DIRECTIVES, include_path=[str(HEADERS)], quiet=True
+                [extension], compiler_directives=DIRECTIVES, include_path=[str(HEADERS), "."], quiet=True
             )
     except Exception as error:
         # A mistake in the source, or one of Cython's own: it names the one on stderr and raises the other.

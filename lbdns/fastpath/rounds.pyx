@@ -17,7 +17,6 @@ from libc.stdint cimport uint64_t
 from lbdns.fastpath.sampling import no_sampler
 from lbdns.mapped.counter_words import BATCH_BOUNDS_US
 from lbdns.fastpath.ahead cimport Ahead, is_worth_it
-from lbdns.fastpath.counting cimport count_served
 from lbdns.fastpath.in_hand cimport (
     BATCH,
     COUNT_BITS,
@@ -35,9 +34,8 @@ from lbdns.fastpath.limit cimport pass_header
 from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters
 from lbdns.fastpath.read cimport Server
-from lbdns.fastpath.sampling cimport Sampler, begin_batch, is_due, sample_served, take
-from lbdns.fastpath.serve cimport serve, write_overflow
-from lbdns.fastpath.tapping cimport is_tapped, tap_served
+from lbdns.fastpath.sampling cimport Sampler, begin_batch, sample_served, take
+from lbdns.fastpath.tapping cimport tap_served
 from lbdns.mapped.tap_ring cimport Tap
 from lbdns.fastpath.system_calls cimport (
     CLOCK_MONOTONIC,
@@ -55,7 +53,9 @@ from lbdns.fastpath.system_calls cimport (
     eventfd,
     timespec,
 )
-from lbdns.steering.kernel.hashing cimport mix64
+
+# The road of a query as one piece of C, written from its modules by setup.py.
+include "lbdns/fastpath/road.pxi"
 
 cdef enum:
     DRAIN_BATCHES = 64
@@ -336,3 +336,8 @@ cdef class Rounds:
         LBDNS_FENCE()
         if ((LBDNS_LOAD(&self.in_hand.tail) - head) & COUNT_BITS) <= QUEUES * QUEUE_BYTES:
             c_write(self.event, &one, sizeof(uint64_t))
+
+
+def serve_in_rounds(Server server, int start, int length, int base):
+    """Serve as the rounds do, by their own copy of the road, for whoever holds that against the others."""
+    return serve(server, start, length, base)

@@ -9,15 +9,15 @@ from lbdns.config.loading import parse
 from lbdns.fastpath.templates import add_templates
 from tests.answer import world
 from tests.answer.lanes import compiled_view
-from tests.fastpath.lanes import Lane, compiled_lane, interpreted_lane
+from tests.fastpath.lanes import Lane, compiled_lane, interpreted_lane, road_lane
 
 
-@pytest.fixture(scope="session", params=["interpreted", "compiled"])
+@pytest.fixture(scope="session", params=["interpreted", "compiled", "compiled in one piece"])
 def lane(request: pytest.FixtureRequest) -> Lane:
-    """Both forms of `serve`; the compiled one is skipped where it is not installed."""
+    """All forms of `serve`; the compiled ones are skipped where they are not installed."""
     if request.param == "interpreted":
         return interpreted_lane()
-    found = compiled_lane()
+    found = compiled_lane() if request.param == "compiled" else road_lane()
     if found is None:
         pytest.skip("the compiled kernel is not installed: the fast path is compared interpreted alone")
     return found

@@ -24,7 +24,7 @@ from lbdns.fastpath.layout import DEFERRED, DROPPED, OUT_BYTES
 from lbdns.fastpath.templates import add_templates
 from tests.answer import world
 from tests.answer.lanes import compiled_view
-from tests.fastpath.lanes import Lane, Served, compiled_lane, interpreted_lane
+from tests.fastpath.lanes import Lane, Served, compiled_lane, interpreted_lane, road_lane
 
 CORPUS = Path(__file__).parent / "corpus" / "datagrams.hex"
 NOW_S = 1_000_000
@@ -53,9 +53,8 @@ def make_view(folder: Path) -> ServingView:
 
 
 def available_lanes() -> list[Lane]:
-    """Return the interpreted lane, and the compiled one where it is installed."""
-    compiled = compiled_lane()
-    return [interpreted_lane(), *([compiled] if compiled else [])]
+    """Return the interpreted lane, and the compiled ones where they are installed."""
+    return [interpreted_lane(), *(lane for lane in (compiled_lane(), road_lane()) if lane)]
 
 
 def exact_buffer(data: bytes) -> memoryview:

@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--lane", choices=("compiled", "interpreted", "both"), default="compiled")
     parser.add_argument("--overrun", action="store_true", help="read past a datagram on purpose: does anything see it?")
     said = parser.parse_args()
-    lanes = [lane for lane in available_lanes() if said.lane in (lane.name, "both")]
+    lanes = [lane for lane in available_lanes() if said.lane in (lane.name.split()[0], "both")]
     if not lanes:
         raise SystemExit("the compiled kernel is not installed")
     chance = Random(said.seed)

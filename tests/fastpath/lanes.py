@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -118,6 +118,15 @@ def compiled_lane() -> Lane | None:
     if any(str(module.__file__).endswith(".py") for module in modules.values()):
         return None
     return lane_of("compiled", modules)
+
+
+def road_lane() -> Lane | None:
+    """Return the compiled lane with `serve` as the rounds have it, in one piece (setup.py); None as above."""
+    found = compiled_lane()
+    if found is None:
+        return None
+    serve_in_rounds = importlib.import_module("lbdns.fastpath.rounds").serve_in_rounds
+    return replace(found, name="compiled in one piece", kernel_serve=serve_in_rounds)
 
 
 def interpreted_lane() -> Lane:
