@@ -9,6 +9,7 @@ from lbdns.dns.server_cookie cimport ServerCookie
 from lbdns.dns.wire cimport is_client_subnet, is_cookie, udp_limit
 from lbdns.fastpath.layout cimport *
 from lbdns.mapped.columns cimport *
+from lbdns.mapped.octets cimport *
 from lbdns.mapped.rate_words cimport *
 from lbdns.mapped.signature_lookup cimport SignedKey
 from lbdns.snapshot.lookup.look_up cimport Found
@@ -51,7 +52,7 @@ cdef class Server(View):
 
 cpdef int get16(Server server, int position) noexcept nogil
 
-@cython.locals(position=cython.int, count=cython.int, label=cython.int, index=cython.int, byte=cython.uchar)
+@cython.locals(position=cython.int, count=cython.int, label=cython.int)
 cpdef bint read_name(Server server, int start, int length) noexcept nogil
 
 cpdef void forget_rest(Server server) noexcept nogil

@@ -18,6 +18,7 @@ from lbdns.dns.server_cookie import ServerCookie
 from lbdns.dns.wire import is_client_subnet, is_cookie, udp_limit
 from lbdns.fastpath.layout import *
 from lbdns.mapped.columns import *
+from lbdns.mapped.octets import *
 from lbdns.mapped.rate_words import *
 from lbdns.mapped.signature_lookup import SignedKey
 from lbdns.snapshot.lookup.look_up import Found
@@ -147,25 +148,19 @@ def get16(server: Server, position: int) -> int:
 def read_name(server: Server, start: int, length: int) -> bool:
     """Copy the question's name in lower case into `server.name`; return False where the question is broken."""
     position = HEADER_BYTES
-    count = 0
-    while True:
+    label = 1
+    while label:
         if position >= length:
             return False
         label = server.incoming[start + position]
-        if label > LABEL_BYTES_MAX or count + label + 1 > NAME_BYTES_MAX or position + label >= length:
+        position += 1 + label
+        if label > LABEL_BYTES_MAX or position > length or position - HEADER_BYTES > NAME_BYTES_MAX:
             return False
-        server.suffixes.name[count] = label
-        count += 1
-        position += 1
-        if label == 0:
-            break
-        for index in range(label):
-            byte = server.incoming[start + position + index]
-            server.suffixes.name[count + index] = byte + 32 if 65 <= byte <= 90 else byte
-        count += label
-        position += label
+    count = position - HEADER_BYTES
     if position + 4 > length:
         return False
+    # Length octets are no letters.
+    copy_lower(server.incoming, start + HEADER_BYTES, server.suffixes.name, 0, count)
     server.name_bytes = count
     server.qtype = get16(server, start + position)
     return True

@@ -2,6 +2,7 @@
 cimport cython
 
 from lbdns.dns.codes cimport *
+from lbdns.mapped.octets cimport *
 from lbdns.mapped.typed_columns cimport TypedColumns
 from lbdns.snapshot.lookup.name_rows cimport *
 from lbdns.steering.kernel.numbers cimport *
@@ -32,7 +33,7 @@ cpdef unsigned long long hash_in(
 @cython.locals(wanted=cython.ulonglong, slot=cython.ulonglong, mask=cython.ulonglong, start=cython.int, entry=cython.uint, row=cython.ulonglong)
 cpdef unsigned int find(TypedColumns names, unsigned int zone, Suffixes suffixes, int label) noexcept nogil
 
-@cython.locals(index=cython.int)
+@cython.locals(size=cython.int)
 cdef bint is_same(TypedColumns names, long long offset, Suffixes suffixes, int start) noexcept nogil
 
 @cython.locals(

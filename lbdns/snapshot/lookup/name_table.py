@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 
 from lbdns.dns.codes import *
+from lbdns.mapped.octets import *
 from lbdns.mapped.typed_columns import TypedColumns
 from lbdns.snapshot.lookup.name_rows import *
 from lbdns.steering.kernel.numbers import *
@@ -100,11 +101,8 @@ def find(names: TypedColumns, zone: int, suffixes: Suffixes, label: int) -> int:
 
 def is_same(names: TypedColumns, offset: int, suffixes: Suffixes, start: int) -> bool:
     """Return whether the blob at `offset` equals the suffix that starts at `start`."""
-    index = start
-    offset -= start
-    while index < suffixes.length and names.blob[offset + index] == suffixes.name[index]:
-        index += 1
-    return index == suffixes.length
+    size = suffixes.length - start
+    return offset + size <= len(names.blob) and same_octets(names.blob, offset, suffixes.name, start, size)
 
 
 def build_table(hashes: array[int]) -> array[int]:
