@@ -7,6 +7,7 @@ from lbdns.fastpath.system_calls cimport mmsghdr, sockaddr_in6
 cdef enum:
     BATCH = 64
     IN_BYTES = 4096  # a longer datagram is no query that anybody sends: dropped and counted
+    IN_STRIDE = 4224  # from one datagram to the next: not a page, as all of a batch would share a few lines of the nearest cache
     CONTROL_BYTES = 64
     UNKNOWN_QUEUES = 256  # of deferred datagrams that wait for the slow path, two for each network
     KNOWN_QUEUES = 64  # behind those: of networks that have shown themselves (known_networks.pyx)
@@ -42,7 +43,7 @@ cdef struct Hand:  # all of it; lines of the cache that one thread writes are no
     mmsghdr messages[BATCH]
     sockaddr_in6 peers[BATCH]
     uint8_t controls[BATCH * CONTROL_BYTES]
-    uint8_t incoming[BATCH * IN_BYTES]
+    uint8_t incoming[BATCH * IN_STRIDE]
     uint8_t queues[QUEUES * QUEUE_BYTES]
 
 

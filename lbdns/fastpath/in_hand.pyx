@@ -122,9 +122,9 @@ cdef class InHand:
 
     @property
     def incoming(self):
-        """The memory of the batch's datagrams, IN_BYTES each."""
+        """The memory of the batch's datagrams, of IN_BYTES at most, IN_STRIDE apart."""
         cdef Py_ssize_t start = <uint8_t *>self.hand.incoming - <uint8_t *>self.hand
-        return self.room[start:start + BATCH * IN_BYTES]
+        return self.room[start:start + BATCH * IN_STRIDE]
 
     cdef int waiting(self) noexcept nogil:
         """Return how many datagrams wait for the slow path; for a time when nobody puts or takes any."""
@@ -194,7 +194,7 @@ cdef class InHand:
         """Move a message of the batch to where none is."""
         cdef mmsghdr *message = &self.hand.messages[source]
         cdef mmsghdr *free = &self.hand.messages[target]
-        memcpy(&self.hand.incoming[target * IN_BYTES], &self.hand.incoming[source * IN_BYTES], message.msg_len)
+        memcpy(&self.hand.incoming[target * IN_STRIDE], &self.hand.incoming[source * IN_STRIDE], message.msg_len)
         memcpy(&self.hand.controls[target * CONTROL_BYTES], &self.hand.controls[source * CONTROL_BYTES], CONTROL_BYTES)
         memcpy(&self.hand.peers[target], &self.hand.peers[source], sizeof(sockaddr_in6))
         free.msg_hdr = message.msg_hdr
@@ -264,7 +264,7 @@ cdef class InHand:
         waiting.deaths = deaths
         memcpy(&waiting.peer, &self.hand.peers[index], sizeof(sockaddr_in6))
         memcpy(control_of(waiting), &self.hand.controls[index * CONTROL_BYTES], waiting.control_bytes)
-        memcpy(datagram_of(waiting), &self.hand.incoming[index * IN_BYTES], waiting.length)
+        memcpy(datagram_of(waiting), &self.hand.incoming[index * IN_STRIDE], waiting.length)
         LBDNS_STORE(&self.hand.heads[queue], (head + skip + size) & COUNT_BITS)
         self.kind_heads[kind_of(queue)] = (self.kind_heads[kind_of(queue)] + skip + size) & COUNT_BITS
         LBDNS_STORE(&self.head, (self.head + skip + size) & COUNT_BITS)

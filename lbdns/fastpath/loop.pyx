@@ -9,7 +9,7 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from lbdns.fastpath.in_hand cimport BATCH, CONTROL_BYTES, IN_BYTES, UNREAD, Hand
+from lbdns.fastpath.in_hand cimport BATCH, CONTROL_BYTES, IN_BYTES, IN_STRIDE, UNREAD, Hand
 from lbdns.fastpath.known_networks cimport KnownNetworks
 from lbdns.fastpath.layout cimport *
 from lbdns.fastpath.read cimport Server
@@ -40,6 +40,10 @@ from lbdns.mapped.counters cimport Counters
 from lbdns.mapped.tap_ring cimport Tap
 
 
+cdef enum:
+    LINE_BYTES = 64
+
+
 cdef class Loop(Rounds):
     """The fast path of one UDP socket. `fd` must be blocking, with a receive time-out so that `stop` is noticed.
 
@@ -48,6 +52,7 @@ cdef class Loop(Rounds):
     """
 
     cdef int fd, is_wildcard, used, count
+    cdef int filled  # of `outgoing`, by replies of the batch, which stand close together so that they stay in the nearest cache
     cdef mmsghdr *messages
     cdef mmsghdr *replies
     cdef iovec *vectors
@@ -69,7 +74,9 @@ cdef class Loop(Rounds):
         self.outgoing = bytearray(BATCH * OUT_BYTES)
         self.used = BATCH
         for index in range(BATCH):
-            self.starts[index], self.bases[index] = index * IN_BYTES, index * OUT_BYTES
+            self.starts[index] = index * IN_STRIDE
+            self.replies[index].msg_hdr.msg_iov = &self.reply_vectors[index]
+            self.replies[index].msg_hdr.msg_iovlen = 1
 
     def __dealloc__(self):
         free(self.replies)
@@ -112,7 +119,7 @@ cdef class Loop(Rounds):
         for index in range(used):
             self.messages[index].msg_len = UNREAD
             header = &self.messages[index].msg_hdr
-            self.vectors[index].iov_base = <void *>&self.incoming[index * IN_BYTES]
+            self.vectors[index].iov_base = <void *>&self.incoming[index * IN_STRIDE]
             self.vectors[index].iov_len = IN_BYTES
             header.msg_iov = &self.vectors[index]
             header.msg_iovlen = 1
@@ -132,6 +139,7 @@ cdef class Loop(Rounds):
         cdef sockaddr_in6 *peer = &self.hand.peers[index]
         cdef int octet
         cdef uint64_t high = 0, low = 0
+        self.bases[index] = self.filled
         if self.messages[index].msg_hdr.msg_flags & MSG_TRUNC or peer.sin6_port == 0:
             return False
         server.client_port = ntohs(peer.sin6_port)
@@ -151,10 +159,9 @@ cdef class Loop(Rounds):
     cdef void add_reply(self, int index, int size) noexcept nogil:
         cdef msghdr *query = &self.messages[index].msg_hdr
         cdef msghdr *header = &self.replies[self.count].msg_hdr
-        self.reply_vectors[self.count].iov_base = &self.outgoing[index * OUT_BYTES]
+        self.reply_vectors[self.count].iov_base = &self.outgoing[self.filled]
         self.reply_vectors[self.count].iov_len = size
-        header.msg_iov = &self.reply_vectors[self.count]
-        header.msg_iovlen = 1
+        self.filled += (size + LINE_BYTES - 1) // LINE_BYTES * LINE_BYTES
         header.msg_name = query.msg_name
         header.msg_namelen = query.msg_namelen
         if self.is_wildcard:
@@ -177,4 +184,4 @@ cdef class Loop(Rounds):
             elif errno != EINTR:
                 self.counters.words[SEND_ERRORS] += 1
                 sent += 1
-        self.count = 0
+        self.count = self.filled = 0

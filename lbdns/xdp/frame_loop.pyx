@@ -13,7 +13,7 @@ in a card's own rings is; what it had deferred is not (in_hand.pyx).
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from lbdns.fastpath.in_hand cimport BATCH, CONTROL_BYTES, IN_BYTES, UNREAD
+from lbdns.fastpath.in_hand cimport BATCH, CONTROL_BYTES, IN_STRIDE, UNREAD
 from lbdns.fastpath.known_networks cimport KnownNetworks
 from lbdns.fastpath.read cimport Server
 from lbdns.fastpath.rounds cimport Rounds
@@ -213,7 +213,7 @@ cdef class FrameLoop(Rounds):
             self.hand.messages[index].msg_hdr.msg_namelen = sizeof(sockaddr_in6)
         memcpy(&self.hand.controls[index * CONTROL_BYTES], frame, head)
         self.hand.messages[index].msg_hdr.msg_controllen = head
-        memcpy(&self.hand.incoming[index * IN_BYTES], frame + head, self.lengths[index])
+        memcpy(&self.hand.incoming[index * IN_STRIDE], frame + head, self.lengths[index])
         self.hand.messages[index].msg_len = self.lengths[index]
 
     cdef bint defer(self, Server server, int index) noexcept nogil:

@@ -32,7 +32,7 @@ ANSWERED = query("static.example.com.", "A").wire
 DEFERRED = slow_query("static.example.com.").wire
 # As in_hand.pxd lays it out.
 SERVING, MESSAGES, PEERS, INCOMING = 8, 2688, 6784, 12672
-MESSAGE_BYTES, LENGTH_IN_MESSAGE, NAME_LENGTH_IN_MESSAGE, PEER_BYTES, IN_BYTES, BATCH = 64, 56, 8, 28, 4096, 64
+MESSAGE_BYTES, LENGTH_IN_MESSAGE, NAME_LENGTH_IN_MESSAGE, PEER_BYTES, IN_STRIDE, BATCH = 64, 56, 8, 28, 4224, 64
 GARBAGE_ROUNDS = 50
 STOP_POLL_US = 2000
 
@@ -96,7 +96,7 @@ def leave_in_batch(made: Readers, client: socket.socket, *datagrams: bytes, serv
     peer = struct.pack("=H", socket.AF_INET) + port.to_bytes(2) + socket.inet_aton(address)
     for index, datagram in enumerate(datagrams):
         message = MESSAGES + index * MESSAGE_BYTES
-        made.room[INCOMING + index * IN_BYTES :][: len(datagram)] = datagram
+        made.room[INCOMING + index * IN_STRIDE :][: len(datagram)] = datagram
         made.room[PEERS + index * PEER_BYTES :][: len(peer)] = peer
         made.room[message + NAME_LENGTH_IN_MESSAGE :][:4] = struct.pack("=I", 16)
         made.room[message + LENGTH_IN_MESSAGE :][:4] = struct.pack("=I", len(datagram))
