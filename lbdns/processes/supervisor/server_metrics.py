@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,10 @@ class ServerMetrics:
         if self._server is not None:
             self._server.follow(settings)
 
-    def retry(self) -> None:
+    async def retry(self) -> None:
         """Try again, now and then, where the address could not be had; call it often."""
         if self._server is not None:
-            self._server.retry()
+            await asyncio.to_thread(self._server.retry)
 
     def close(self) -> None:
         """Have them no more."""

@@ -62,8 +62,11 @@ class StateKeeper:
 
     async def look(self) -> None:
         """Make again what is lost."""
-        for file, trouble in tuple(self._files):
-            if await asyncio.to_thread(file.is_lost):
+        files = tuple(self._files)
+        # In one step: a thread that is woken takes longer than what it finds out.
+        lost = await asyncio.to_thread(lambda: [file.is_lost() for file, _ in files])
+        for (file, trouble), is_lost in zip(files, lost, strict=True):
+            if is_lost:
                 self._renew(file, trouble)
             else:
                 trouble.end()

@@ -381,7 +381,7 @@ class Supervisor:
             if time.monotonic() > remind_s:
                 remind_s += REMIND_S
                 tell_still_refused(self._not_served, self._source.place, self._served_at)
-            await asyncio.to_thread(self._metrics.retry)
+            await self._metrics.retry()
             await asyncio.sleep(BEAT_S)
 
     async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
