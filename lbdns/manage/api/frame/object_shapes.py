@@ -7,7 +7,8 @@ and may set to nothing what lbdns has no use for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
@@ -181,35 +182,51 @@ _EMPTY_IS_NONE: Final = {
 }
 
 
+class ShownBeside(NamedTuple):
+    """What is shown of an object beside its fields: an attribute of it, or ("") the same of all of its kind."""
+
+    name: str
+    attribute: str = ""
+    same: Any = None
+
+    def of(self, item: Item) -> Any:
+        """Return what is shown of an object."""
+        return getattr(item, self.attribute) if self.attribute else self.same
+
+
+@lru_cache(1024)
+def shown_beside(kind: Kind, zone_name: str | None) -> tuple[Sequence[ShownBeside], Sequence[ShownBeside]]:
+    """Return what is shown before and behind the fields of objects of a kind; `zone_name`: of the zone that they are
+    in, None where they are in none."""
+    before, behind = [ShownBeside("id", "id")], list[ShownBeside]()
+    if kind in NAMED_BESIDE:
+        before.append(ShownBeside("name", "name"))
+    if zone_name is not None:
+        behind.append(ShownBeside("zone_name", same=zone_name))
+    behind += [ShownBeside(name, same=value) for name, value in ECHOED.get(kind, {}).items()]
+    times = zip(_SAYS_WHEN[kind], ("created_on", "modified_on"), strict=True)
+    behind += [ShownBeside(name, attribute) for name, attribute in times if name]
+    if kind.area == NETWORKING:
+        behind.append(ShownBeside("deleted_at"))
+    return tuple(before), tuple(behind)
+
+
+def zone_name_of(item: Item, state: State) -> str | None:
+    """Return the name of the zone that an object is in, "" where there is none such, None where it is in none."""
+    if not item.zone_id:
+        return None
+    zone = state.get(Kind.ZONE, item.zone_id)
+    return zone.name if zone is not None else ""
+
+
 def shown(item: Item, state: State) -> dict[str, Any]:
     """Return an object as the API says it: every field, references by id."""
-    body: dict[str, Any] = shown_before(item) | _FILLERS[item.kind](item.body) | shown_behind(item, state)
+    beside = shown_beside(item.kind, zone_name_of(item, state))
+    before, behind = ({one.name: one.of(item) for one in those} for those in beside)
+    body: dict[str, Any] = before | _FILLERS[item.kind](item.body) | behind
     for key, since in item.disabled_at:
         for at in (origin for origin in body["origins"] if origin_key(origin) == key) if key else (body,):
             at["disabled_at"] = since
-    return body
-
-
-def shown_before(item: Item) -> dict[str, Any]:
-    """Return what is shown of an object before its fields."""
-    return {"id": item.id, "name": item.name} if item.kind in NAMED_BESIDE else {"id": item.id}
-
-
-def shown_behind(item: Item, state: State) -> dict[str, Any]:
-    """Return what is shown of an object behind its fields."""
-    body: dict[str, Any] = {}
-    if item.zone_id:
-        zone = state.get(Kind.ZONE, item.zone_id)
-        body["zone_name"] = zone.name if zone is not None else ""
-    if item.kind in ECHOED:
-        body |= ECHOED[item.kind]
-    made, changed = _SAYS_WHEN[item.kind]
-    if made:
-        body[made] = item.created_on
-    if changed:
-        body[changed] = item.modified_on
-    if item.kind.area == NETWORKING:
-        body["deleted_at"] = None
     return body
 
 

@@ -10,14 +10,14 @@ Most of an object's fields are at their default, and which are not is the same f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from secrets import token_hex
 from typing import Any, Final, NamedTuple
 
 from pydantic_core import to_json
 
 from lbdns.base.kinds import Kind
-from lbdns.manage.api.frame.object_shapes import SHOWN_FIELDS, Fill, shown, shown_before, shown_behind
+from lbdns.manage.api.frame.object_shapes import SHOWN_FIELDS, Fill, shown, shown_beside, zone_name_of
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import State
 
@@ -29,16 +29,19 @@ _TOKEN_OCTETS: Final = 16
 
 
 class _Form(NamedTuple):
-    """How objects are told that give the same fields: the text, with a place for each value; what gives those of the
-    fields; and where among these stands what is to be filled, and by what."""
+    """How objects are told that give the same fields: the text, with a place for each value; what gives those beside
+    the fields, `before` of which stand before them, and those of the fields; and where among these stands what is to
+    be filled, and by what."""
 
     text: bytes
+    beside: Callable[[Item], tuple[Any, ...]]
+    before: int
     values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     fills: tuple[tuple[int, Fill], ...]
 
 
-_Forms = dict[tuple[Kind, bool, tuple[str, ...]], _Form | None]
-"""By kind, whether it is a zone's, and the fields that are given."""
+_Forms = dict[tuple[Kind, str, tuple[str, ...]], _Form | None]
+"""By kind, zone, and the fields that are given."""
 _WHOLE: Final = b"%b"
 
 
@@ -57,26 +60,27 @@ def shown_texts(items: Sequence[Item], state: State) -> Iterator[bytes]:
 
 def _given(item: Item, state: State, forms: _Forms) -> tuple[bytes, Sequence[Any]]:
     """Return the text of an object, and the values that have their places in it."""
-    body, before, behind = item.body, shown_before(item), shown_behind(item, state)
-    key = item.kind, bool(item.zone_id), tuple(body)
+    body = item.body
+    key = item.kind, item.zone_id, tuple(body)
     if key not in forms:
         if len(forms) >= FORMS_MAX:
             forms.clear()
-        forms[key] = _form(item.kind, before, body, behind)
+        forms[key] = _form(item.kind, zone_name_of(item, state), body)
     form = forms[key]
     if form is None or item.disabled_at:  # which is told inside of fields
         return _WHOLE, (shown(item, state),)
-    values = form.values(body)
+    beside, values = form.beside(item), form.values(body)
     if form.fills:
         filled = [*values]
         for at, fill in form.fills:
             filled[at] = fill(filled[at])
         values = tuple(filled)
-    return form.text, (*before.values(), *values, *behind.values())
+    return form.text, (*beside[: form.before], *values, *beside[form.before :])
 
 
-def _form(kind: Kind, before: Mapping[str, Any], body: Mapping[str, Any], behind: Mapping[str, Any]) -> _Form | None:
-    """Return how objects of a kind are told that give the same fields; None where one name would stand twice."""
+def _form(kind: Kind, zone_name: str | None, body: Mapping[str, Any]) -> _Form | None:
+    """Return how objects of a kind and a zone are told that give the same fields; None where one name would stand
+    twice."""
     given = [one for one in SHOWN_FIELDS[kind] if one.name in body]
     names = [one.name for one in given]
     # Of one name an itemgetter gives no tuple.
@@ -86,7 +90,9 @@ def _form(kind: Kind, before: Mapping[str, Any], body: Mapping[str, Any], behind
         for one in SHOWN_FIELDS[kind]
         if one.always or one.name in body
     ]
-    pairs: list[tuple[str, bytes | None]] = [*dict.fromkeys(before).items(), *fields, *dict.fromkeys(behind).items()]
+    before, behind = shown_beside(kind, zone_name)
+    ends = [[(one.name, None if one.attribute else to_json(one.same)) for one in those] for those in (before, behind)]
+    pairs: list[tuple[str, bytes | None]] = [*ends[0], *fields, *ends[1]]
     if len(dict(pairs)) < len(pairs):
         return None
     texts = (
@@ -94,7 +100,10 @@ def _form(kind: Kind, before: Mapping[str, Any], body: Mapping[str, Any], behind
         for name, text in pairs
     )
     fills = tuple((at, one.fill) for at, one in enumerate(given) if one.fill is not None)
-    return _Form(b"{" + b",".join(texts) + b"}", values, fills)
+    attributes = [one.attribute for one in (*before, *behind) if one.attribute]
+    beside = attrgetter(*attributes) if len(attributes) > 1 else lambda item: (item.id,)  # which all have
+    first = sum(1 for one in before if one.attribute)
+    return _Form(b"{" + b",".join(texts) + b"}", beside, first, values, fills)
 
 
 def _encoded(values: Sequence[Any]) -> tuple[bytes, ...]:
