@@ -40,4 +40,8 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
         text = path.read_text().replace("/opt/lbdns/bin/lbdns", "/bin/true")
         (tmp_path / path.name).write_text(text)
     units = [str(path) for path in sorted(tmp_path.iterdir())]
+    added = tmp_path / "lbdns.service.d"
+    added.mkdir()
+    for path in CONTRIB.glob("lbdns-*.conf"):
+        (added / path.name).write_text(path.read_text())
     assert analyzed("verify", "--man=no", *units) == ""

@@ -73,6 +73,7 @@ class Attachment:
         self.interface = interface
         self._keys: set[bytes] = set()
         try:
+            open_socket().close()  # a right of its own, which is needed only when a responder asks for one
             with contextlib.ExitStack() as undo:
                 self._addresses = _owned(undo, create_map(HASH, KEY_BYTES, 4, ADDRESSES_MAX, "lbdns_addresses"))
                 self.sockets = _owned(undo, create_map(SOCKETS, 4, 4, interface.queues, "lbdns_sockets"))
