@@ -57,9 +57,12 @@ DIRECTIVES = {
     "annotation_typing": False,
 }
 HEADERS = Path("build", "headers")
-# The road of a query (ARCHITECTURE.md): what is called for every datagram, by the functions that begin it.
-ROAD = "lbdns/fastpath/road"
-ROAD_BEGINS = ("serve", "write_overflow", "count_served", "is_due", "is_tapped", "mix64")
+# The road of a query (ARCHITECTURE.md), what is called for every datagram, and the part of it that names are read ahead
+# by: each as the text to include, with the functions that begin it.
+ROADS = {
+    "lbdns/fastpath/road": ("serve", "write_overflow", "count_served", "is_due", "is_tapped", "mix64"),
+    "lbdns/fastpath/name_road": ("read_name", "hash_suffixes", "mask_of", "spread"),
+}
 ROAD_MODULES = (
     "lbdns.fastpath.serve",
     "lbdns.fastpath.read",
@@ -141,7 +144,7 @@ def cimports_of(path: str) -> set[str]:
     while ahead:
         base = ahead.pop().rpartition(".")[0]
         text = "".join(Path(base + end).read_text() for end in (".pxd", ".pyx") if Path(base + end).exists())
-        if f'include "{ROAD}.pxi"' in text:
+        if any(f'include "{path}.pxi"' in text for path in ROADS):
             text += "".join(f"\nfrom {module} cimport " for module in ROAD_MODULES)
         for other in KERNEL:
             if module_of(other) not in found and re.search(rf"(?m)^from {re.escape(module_of(other))} cimport ", text):
@@ -183,9 +186,10 @@ def write_headers() -> None:
         if Path(module.replace(".", "/") + ".pxd").exists():
             continue  # it says by itself what C needs to know of it
         write_header(module, ".pxd", constants(runpy.run_path(module.replace(".", "/") + ".py"), module))
-    for path in sorted(set(re.findall(r'(?m)^include "(\S+)\.pxi"$', declared)) - {ROAD}):
+    for path in sorted(set(re.findall(r'(?m)^include "(\S+)\.pxi"$', declared)) - ROADS.keys()):
         write_header(path.replace("/", "."), ".pxi", column_class(runpy.run_path(path + ".py")))
-    write_header(ROAD.replace("/", "."), ".pxi", road())
+    for path, begins in ROADS.items():
+        write_header(path.replace("/", "."), ".pxi", road(begins))
     del sys.path[0]
 
 
@@ -235,8 +239,8 @@ def column_class(names: dict[str, Any]) -> str:
     return "cdef class TypedColumns:\n" + "".join(attributes)
 
 
-def road() -> str:
-    """Return the functions of ROAD_MODULES that ROAD_BEGINS lead to, as Cython's own: signatures and locals from the
+def road(begins: tuple[str, ...]) -> str:
+    """Return the functions of ROAD_MODULES that `begins` lead to, as Cython's own: signatures and locals from the
     `.pxd`s, bodies from the `.py`s. All else that they use is imported as their modules do."""
     heads: dict[str, str] = {}
     bodies: dict[str, str] = {}
@@ -253,7 +257,7 @@ def road() -> str:
             imports.setdefault(other, set()).update(re.findall(r"\w+|\*", names))
         imports.setdefault(module, set()).update(re.findall(r"(?m)^cdef class (\w+)", declared))
     found: dict[str, str] = {}
-    ahead = list(ROAD_BEGINS)
+    ahead = list(begins)
     while ahead:
         name = ahead.pop()
         if name not in found:

@@ -1,21 +1,24 @@
 # cython: language_level=3
 """Memory asked for ahead: what a batch of queries will read of a large snapshot, before the first of them is answered.
 
-    for each datagram: its name's hash -> slot of the name table
+    for each datagram: its name's hash -> slot of the name table; the hashes are kept for its road
     for each:          slot -> the name's row
     for each:          row -> the name itself, its RRsets or load balancer
     for each:          first RRset -> its template
 
 One query's look-ups wait for each other; those of a batch need not. Between two passes over the batch the memory of the
 earlier one has come. It is a hint and nothing else: what is answered does not depend on what is found here, and a
-snapshot that fits the caches is left alone. Cython alone, as the hint has no interpreted form.
+snapshot that fits the nearest cache is left alone: the kernel's own work takes the rest of it between two batches. Cython
+alone, as the hint has no interpreted form.
 """
 
 from lbdns.dns.codes cimport *
 from lbdns.fastpath.layout cimport *
-from lbdns.fastpath.read cimport Server, read_name
+from lbdns.fastpath.read cimport Server
 from lbdns.snapshot.lookup.name_rows cimport *
-from lbdns.snapshot.lookup.name_table cimport hash_suffixes, mask_of, spread
+
+# What reads and hashes names, as one piece of C with this, written from its modules by setup.py.
+include "lbdns/fastpath/name_road.pxi"
 
 cdef extern from *:
     """
@@ -24,31 +27,34 @@ cdef extern from *:
     void LBDNS_FETCH(const void *) nogil
 
 cdef enum:
-    BATCH = 64
     PROBES_MAX = 4  # slots looked at for one name; more are rare
     LINE_BYTES = 64
-    LARGE_BYTES = 1 << 20  # of table and rows: less stays in a core's own cache by itself
+    LARGE_BYTES = 1 << 14  # of table and rows: less stays in the nearest cache by itself
 
 
 cdef bint is_worth_it(Server server) noexcept nogil:
-    """Return whether the snapshot is larger than what stays in the cache."""
+    """Return whether the snapshot is larger than what stays in the nearest cache."""
     return (server.table.shape[0] + server.name_row.shape[0]) * 4 > LARGE_BYTES
 
 
 cdef class Ahead:
     """The names of one batch."""
 
-    cdef void add(self, Server server, int start, int length) noexcept nogil:
-        """Ask for the slot of a datagram's name."""
-        cdef unsigned long long wanted
-        if self.count == BATCH or length < HEADER_BYTES or not read_name(server, start, length):
-            return
-        hash_suffixes(server.suffixes)
-        wanted = spread(server.suffixes.hashes[0])
-        self.wanted[self.count] = wanted
-        self.slots[self.count] = (wanted & mask_of(server)) * 2
-        LBDNS_FETCH(&server.table[self.slots[self.count]])
-        self.count += 1
+    cdef void add(self, Server server, int got, const int *starts, const int *lengths) noexcept nogil:
+        """Ask for the slots of the names of `got` datagrams, BATCH at most, and keep their hashes."""
+        cdef int index
+        cdef unsigned long long wanted, mask = mask_of(server)
+        for index in range(got):
+            self.hashed[index].count = 0
+            if lengths[index] < HEADER_BYTES or not read_name(server, starts[index], lengths[index]):
+                continue
+            hash_suffixes(server.suffixes)
+            keep(&self.hashed[index], server)
+            wanted = spread(server.suffixes.hashes[0])
+            self.wanted[self.count] = wanted
+            self.slots[self.count] = (wanted & mask) * 2
+            LBDNS_FETCH(&server.table[self.slots[self.count]])
+            self.count += 1
 
     cdef void fetch(self, Server server) noexcept nogil:
         """Ask for all that follows from the slots, and forget the batch."""
@@ -87,6 +93,17 @@ cdef class Ahead:
                     LBDNS_FETCH(&server.template_blob[template])
                     LBDNS_FETCH(&server.template_blob[template] + LINE_BYTES / 2)
         self.count = 0
+
+
+cdef void keep(Hashed *hashed, Server server) noexcept nogil:
+    """Keep the hashes of the name that was read last, unless it has too many labels."""
+    cdef int label
+    if server.suffixes.count > AHEAD_LABELS:
+        return
+    hashed.count, hashed.length = server.suffixes.count, server.suffixes.length
+    for label in range(hashed.count):
+        hashed.starts[label] = server.suffixes.starts[label]
+        hashed.hashes[label] = server.suffixes.hashes[label]
 
 
 cdef void fetch_load_balancer(Server server, unsigned int lb) noexcept nogil:

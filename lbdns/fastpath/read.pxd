@@ -48,6 +48,7 @@ cdef class Server(View):
     cdef public long long negative_ttl
     cdef public int listener_view, seen_view, view_scope, kind, heard
     cdef public unsigned int directory, generation, asked_zone
+    cdef public bint is_hashed
 
 
 cpdef int get16(Server server, int position) noexcept nogil

@@ -39,6 +39,8 @@ class Server(View):
     look-up), `decision` (where `is_steered`), `rcode`, `seen_view`, `is_barred`, and `limited` with `answer_class`,
     tell what was done, for whoever counts.
 
+    `is_hashed`: `suffixes` has the hashes of the name that will be read already (ahead.pyx).
+
     `is_stream`: messages come over TCP. There nothing is left out for want of room: the slow path has every reply that
     is larger than a datagram.
     """
@@ -108,6 +110,7 @@ class Server(View):
         self.kind = NO_KIND
         self.asked_zone = 0
         self.directory = DIRECTORY
+        self.is_hashed = False
         self.load(columns, health, pop_region, listener_view, generation, signatures, heard)
 
     def load(

@@ -16,7 +16,7 @@ from libc.stdint cimport uint64_t
 
 from lbdns.fastpath.sampling import no_sampler
 from lbdns.mapped.counter_words import BATCH_BOUNDS_US
-from lbdns.fastpath.ahead cimport Ahead, is_worth_it
+from lbdns.fastpath.ahead cimport Ahead, give_hashes, is_worth_it
 from lbdns.fastpath.in_hand cimport (
     BATCH,
     COUNT_BITS,
@@ -260,13 +260,14 @@ cdef class Rounds:
 
     cdef void serve_batch(self, Server server, int got, uint64_t now_us) noexcept nogil:
         cdef int index, start, length, base, size, deferred = 0, head = self.in_hand.head
+        # Where proxies stand before datagrams, no name is where it seems.
+        cdef bint is_ahead = got > 1 and not server.has_proxies and is_worth_it(server)
         server.query.now_s, server.now_us = now_us // 1000000, now_us
         server.unix_s = clock_ns(CLOCK_REALTIME_COARSE) // 1000000000
         if self.tap.share:
             self.tap.query_ns = clock_ns(CLOCK_REALTIME)
-        if got > 1 and is_worth_it(server):
-            for index in range(got):
-                self.ahead.add(server, self.starts[index], self.lengths[index])
+        if is_ahead:
+            self.ahead.add(server, got, self.starts, self.lengths)
             self.ahead.fetch(server)
         for index in range(got):
             LBDNS_STORE(&self.hand.serving, index + 1)
@@ -281,6 +282,7 @@ cdef class Rounds:
                 if size < 0:
                     continue
                 start, length = start + size, length - size
+            server.is_hashed = is_ahead and give_hashes(self.ahead, server, index)
             size = serve(server, start, length, base)
             if size == DEFERRED:
                 if self.defer(server, index):

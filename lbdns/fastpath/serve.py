@@ -71,7 +71,8 @@ def serve_whole(server: Server, start: int, length: int, base: int) -> int:
         if server.heard and (is_heard(server, start) or is_transfer(server, refusal)):
             return DEFERRED
         return write_refusal(server, start, base, refusal, server.ede)
-    hash_suffixes(server.suffixes)
+    if not server.is_hashed:
+        hash_suffixes(server.suffixes)
     if server.has_views:
         choose_view(server)
     look_up(server, server.suffixes, server.qtype, server.directory, server.found)
