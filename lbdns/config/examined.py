@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lbdns.base.errors import ConfigError, Problem
+from lbdns.config.files_read import Stamp
 from lbdns.config.yaml.source import Placed
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
@@ -16,12 +18,14 @@ from lbdns.model.settings import Settings
 class Loaded:
     """A configuration that passed every check, and what its operator should know all the same.
 
-    `texts`: returns it as texts, by the names of files in a directory.
+    `texts`: returns it as texts, by the names of files in a directory. `read`: the files that it was read from, as they
+    were then (FilesRead.as_read); None where it was not read from any, or it is not known.
     """
 
     configuration: Configuration
     warnings: tuple[Problem, ...]
     texts: Callable[[], Mapping[str, str]] = dict
+    read: Mapping[Path, Stamp | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

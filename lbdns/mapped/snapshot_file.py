@@ -61,6 +61,9 @@ SIGNED: Final = "signed"
 """Where they have the zones that are signed, once for every instance: the apex in hexadecimal, the digest of what it
 says of its keys (ZoneKeys.digest), and the longest TTL, in seconds, of anything in it but
 its keys."""
+DATABASES: Final = "databases"
+"""Where they have the files of geolocation that it was compiled from: path, modification time (ns), size and inode of
+each."""
 TRANSFER_VIEWS: Final = "transfer_views"
 """Where they have the views that see a zone which is transferred, by the zone's index, where it is not the public one
 alone; the journal of what changed in it goes by the first."""
@@ -140,6 +143,13 @@ class Snapshot:
             parts.append(part)
         return cls(columns, own.meta, tuple(parts))
 
+    @classmethod
+    def of_files(cls, path: Path, tries: Path) -> Snapshot:
+        """Map a snapshot of which nothing but its tries lies elsewhere, and these not where it says; LbdnsError where a
+        file is not one."""
+        own, shared = MappedPart(path), MappedPart(tries)
+        return cls({**own.columns, **shared.columns}, own.meta, (own, shared))
+
     @property
     def generation(self) -> int:
         """The number of the publication, rising."""
@@ -190,6 +200,15 @@ class Snapshot:
         for part in self.parts:
             if beside is None or part not in beside.parts:
                 yield from part.advise(advice)
+
+
+def is_same_memory(one: memoryview, other: memoryview) -> bool:
+    """Whether two flat columns are the same, octet by octet, which is told a piece at a time."""
+    these, those = one.cast("B"), other.cast("B")
+    return len(these) == len(those) and all(
+        these[at : at + PIECE_BYTES].tobytes() == those[at : at + PIECE_BYTES].tobytes()
+        for at in range(0, len(these), PIECE_BYTES)
+    )
 
 
 def views_of_zone(snapshot: Snapshot, zone: int) -> list[str]:

@@ -79,6 +79,10 @@ class Configuration:
         """The TSIG keys that are known here, by name, those without a secret left out."""
         return known_keys(self.settings, self.tsigs)
 
+    def is_unready(self, apex: bytes, view: str) -> bool:
+        """Return whether a zone, by apex and view, is one of those that did not pass."""
+        return any((one.zone.apex, one.zone.view) == (apex, view) for one in self.unready)
+
     def alerting_id(self, kind: Kind, name: str) -> str:
         """Return the API's id of a policy or a destination of messages."""
         return self.alerting_ids.get(f"{kind} {name}") or lasting_id(kind, name, "")

@@ -62,6 +62,13 @@ def place_paths(city: Databases) -> list[Path]:
     return found
 
 
+def database_keys(city: Databases, asn: Path | None) -> list[list[object]]:
+    """Return what changes when a database in use does, or another comes into use: path, modification time (ns), size
+    and inode of each file, as JSON has them; raises LbdnsError where one is missing."""
+    paths = [*place_paths(city), *([] if asn is None else [asn])]
+    return [[str(path), *state] for path, *state in map(file_key, paths)]
+
+
 def mismatch(found: list[Path], city: Databases) -> LbdnsError:
     """Return the error that refuses files which do not go together."""
     names = ", ".join(path.name for path in found) or "none"

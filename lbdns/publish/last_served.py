@@ -3,7 +3,9 @@ serve what it finds.
 
     served/current.json      which copy holds, of what, and the digest of each of its files
     served/N/                snapshot and tries (zlib), slots, the checked configuration, its texts in files/, and in
-                             origin.json what a store knows of them and files cannot say
+                             origin.json what a store knows of them and files cannot say; grounds.json what else is to
+                             be as it was for a start that begins with it unread; *.targets the parts of what the
+                             monitor worker was told
 
 A copy is written beside the one that holds, each file and then `current.json` put on the disk before the next step, so
 that one is always there whole: whoever is killed in between leaves what he had. Files that stay as they were are links.
@@ -24,7 +26,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import blake2b, file_digest
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lbdns import __version__
 from lbdns.base.errors import LbdnsError
@@ -34,9 +36,12 @@ from lbdns.mapped.snapshot_file import MAGIC, Snapshot
 from lbdns.model.configuration import Configuration
 from lbdns.model.configuration_document import decode_configuration, encode_configuration
 from lbdns.model.view_names import labelled
-from lbdns.publish.publisher import Published
+from lbdns.publish.copy_grounds import Grounds, Written
 from lbdns.publish.slots_document import decode_slots, encode_slots
 from lbdns.snapshot.slots import Slots
+
+if TYPE_CHECKING:
+    from lbdns.publish.publisher import Published
 
 CURRENT: Final = "current.json"
 TEXTS: Final = "files"
@@ -45,6 +50,9 @@ TRIES: Final = "tries"
 SLOTS: Final = "slots.json"
 CONFIGURATION: Final = "configuration.json"
 ORIGIN: Final = "origin.json"
+GROUNDS: Final = "grounds.json"
+POOL_TARGETS: Final = "pools.targets"
+BALANCER_TARGETS: Final = "load_balancers.targets"
 DIGEST_BYTES: Final = 16
 PIECE_BYTES: Final = 1 << 20
 
@@ -115,21 +123,30 @@ class LastServed:
         """Return what was served, as it passed the checks; raises LbdnsError where it is damaged."""
         return decode_configuration(self._read(CONFIGURATION))
 
-    def compiled(self, scratch: Path) -> Compiled:
+    def compiled(self, scratch: Path, tries: Path | None = None) -> Compiled:
         """Return it compiled, and its slots; raises LbdnsError where it is damaged, or of another release.
 
-        It is unpacked in a directory of its own in `scratch`, which is gone afterwards.
+        It is unpacked in a directory of its own in `scratch`, which is gone afterwards, but for its tries where a path
+        for them is given.
         """
         if self.format != compiled_format():
             raise LbdnsError(f"{self.path}: compiled by another release of lbdns")
         try:
             with tempfile.TemporaryDirectory(dir=scratch) as folder:
-                for name in (SNAPSHOT, TRIES):
+                places = {SNAPSHOT: Path(folder, SNAPSHOT), TRIES: tries or Path(folder, TRIES)}
+                for name, place in places.items():
                     self._check(name)
-                    _unpack(self.path / name, Path(folder, name))
-                return Snapshot.open(Path(folder, SNAPSHOT)), decode_slots(self._read(SLOTS).decode())
+                    _unpack(self.path / name, place)
+                return Snapshot.of_files(*places.values()), decode_slots(self._read(SLOTS).decode())
         except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
             raise LbdnsError(f"{self.path}: cannot be read: {error}") from error
+
+    def written(self) -> Written | None:
+        """Return what was written beside the compiled parts, None where that was not kept; raises LbdnsError where it
+        is damaged."""
+        if POOL_TARGETS not in self.digests:
+            return None
+        return Written(*map(self._read, (SLOTS, POOL_TARGETS, BALANCER_TARGETS)))
 
     def origin(self) -> Origin:
         """Return what the store knows of it; raises LbdnsError where that is damaged."""
@@ -139,6 +156,16 @@ class LastServed:
             return Origin.decode(self._read(ORIGIN))
         except (ValueError, KeyError, TypeError) as error:
             raise LbdnsError(f"{self.path / ORIGIN}: cannot be read: {error}") from error
+
+    def grounds(self) -> Grounds | None:
+        """Return what it rests on beside its texts, None where that was not kept; raises LbdnsError where that is
+        damaged."""
+        if GROUNDS not in self.digests:
+            return None
+        try:
+            return Grounds.decode(self._read(GROUNDS))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LbdnsError(f"{self.path / GROUNDS}: cannot be read: {error}") from error
 
     def texts(self) -> Path:
         """Return the directory of the texts; raises LbdnsError where they are damaged."""
@@ -156,6 +183,14 @@ class LastServed:
         """Return the texts of the settings' file and of those that it names; raises LbdnsError as `text` does."""
         beside = [name.removeprefix(f"{TEXTS}/") for name in self.digests if name.startswith(f"{TEXTS}/{BESIDE}/")]
         return {name: self.text(name) for name in (SETTINGS_FILE, *beside)}
+
+    def has_text(self, name: str) -> bool:
+        """Return whether a text of this name is kept."""
+        return f"{TEXTS}/{name}" in self.digests
+
+    def is_text(self, name: str, text: str) -> bool:
+        """Return whether a text that is kept is this one; it is not read for that."""
+        return self.digests[f"{TEXTS}/{name}"] == digest_of(text.encode())
 
     def text(self, name: str) -> str:
         """Return one text; raises LbdnsError where it is missing or damaged."""
@@ -216,6 +251,11 @@ def compiled_format() -> str:
     return f"{__version__} {blake2b(told.encode(), digest_size=DIGEST_BYTES).hexdigest()}"
 
 
+def digest_of(data: bytes) -> str:
+    """Return the digest by which files of a copy are known."""
+    return blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
+
+
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return file_digest(file, lambda: blake2b(digest_size=DIGEST_BYTES)).hexdigest()
@@ -229,8 +269,16 @@ class LastServedWriter:
         self._directory = state_dir / LAST_SERVED
         self._tries_inode = 0  # of the tries in the run directory that were kept last
 
-    def keep(self, published: Published, source: str, texts: Mapping[str, str], served_at: float) -> None:
-        """Keep a generation and the texts that it was read from; raises LbdnsError with what was kept before intact."""
+    def keep(
+        self,
+        published: Published,
+        source: str,
+        texts: Mapping[str, str],
+        served_at: float,
+        grounds: Grounds | None = None,
+    ) -> None:
+        """Keep a generation, the texts that it was read from, and what it rests on beside, where that is known; raises
+        LbdnsError with what was kept before intact."""
         directory = self._directory
         place = directory / str(time.time_ns())
         try:
@@ -242,11 +290,17 @@ class LastServedWriter:
                 if tries.inode != self._tries_inode or not copy.link(TRIES):
                     copy.write(TRIES, lambda path: _pack(path, snapshot.write_tries))
                 copy.write(SNAPSHOT, lambda path: _pack(path, lambda bare: snapshot.write(bare, place / TRIES)))
-                copy.put(SLOTS, encode_slots(published.slots).encode())
+                if published.written is None:
+                    copy.put(SLOTS, encode_slots(published.slots).encode())
+                else:
+                    for name, data in zip((SLOTS, POOL_TARGETS, BALANCER_TARGETS), published.written, strict=True):
+                        copy.put(name, data)
                 configuration = published.configuration
                 copy.put(CONFIGURATION, encode_configuration(configuration))
                 if configuration.store_revision is not None:
                     copy.put(ORIGIN, Origin(configuration.store_revision, configuration.pools_by_tokens).encode())
+                if grounds is not None:
+                    copy.put(GROUNDS, grounds.encode())
                 for name, text in texts.items():
                     copy.put(f"{TEXTS}/{name}", text.encode())
                 copy.settle()
@@ -294,7 +348,7 @@ class _Copy:
 
     def put(self, name: str, data: bytes) -> None:
         """Write a file, unless it is as it was."""
-        digest = blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
+        digest = digest_of(data)
         if self._before is None or self._before.digests.get(name) != digest or not self.link(name):
             self.write(name, lambda path: _write(path, data))
 

@@ -153,14 +153,10 @@ class _Balancer:
         self.data = encode_balancer(_balancer(load_balancer, candidates)) if load_balancer.enabled else b""
 
 
-@without_cyclic_collection()
-def targets_parts(
-    configuration: Configuration, slots: Slots, generation: int, table_path: Path, memo: TargetsMemo
-) -> tuple[TargetsHead, bytes, bytes]:
-    """Return the document in parts: its head, with monitors and groups as configured, the list of pools and endpoints
-    with their health table slots, and that of load balancers; a list that is as `memo` knows it is the very same."""
+def targets_head(configuration: Configuration, slots: Slots, generation: int, table_path: Path) -> TargetsHead:
+    """Return all of the document but pools and load balancers."""
     settings = configuration.settings
-    head = TargetsHead(
+    return TargetsHead(
         fleet=_fleet_terms(settings),
         generation=generation,
         table=table_path,
@@ -175,6 +171,15 @@ def targets_parts(
             network_target(one, slots.network[name]) for name, one in configuration.virtual_networks.items()
         ),
     )
+
+
+@without_cyclic_collection()
+def targets_parts(
+    configuration: Configuration, slots: Slots, generation: int, table_path: Path, memo: TargetsMemo
+) -> tuple[TargetsHead, bytes, bytes]:
+    """Return the document in parts: its head, with monitors and groups as configured, the list of pools and endpoints
+    with their health table slots, and that of load balancers; a list that is as `memo` knows it is the very same."""
+    head = targets_head(configuration, slots, generation, table_path)
     table = NetworkTable.of(configuration.virtual_networks, configuration.routes)
     memo.see_balancers(configuration.load_balancers, frozenset(zone.apex for zone in configuration.zones))
     ids, by_tokens = configuration.pool_ids, configuration.pools_by_tokens

@@ -25,12 +25,14 @@ from lbdns.mapped.control import Control
 from lbdns.mapped.health_table import HealthTable
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.signature_table import SignatureTable, open_signatures
-from lbdns.mapped.snapshot_file import SIGNATURES, SIGNED, Snapshot
+from lbdns.mapped.snapshot_file import DATABASES, SIGNATURES, SIGNED, TRIE_COLUMNS, Snapshot, is_same_memory
 from lbdns.model.configuration import Configuration
+from lbdns.places.database_files import database_keys
 from lbdns.places.geodata import Geodata
 from lbdns.places.nodes_at_rest import leave_to_the_system
 from lbdns.places.place_tree import PlaceTree
 from lbdns.publish.canary import CanaryMemo, try_canaries
+from lbdns.publish.copy_grounds import UNPACKED, Written
 from lbdns.publish.first_rows import begin_rows
 from lbdns.publish.signature_files import SIGNATURE_ROOM, SignatureFiles, SignatureRoom, signature_room
 from lbdns.publish.slots_document import SlotsText, decode_slots
@@ -65,6 +67,8 @@ class Published:
     table: HealthTable
     signatures: SignatureTable | None = None
     """For what is steered in signed zones, where there are any."""
+    written: Written | None = None
+    """What was written beside the snapshot."""
 
 
 class Publisher:
@@ -97,6 +101,7 @@ class Publisher:
         self._templates, self._canaries = TemplateMemo(), CanaryMemo()
         self._tried: tuple[Configuration, PlaceTree | None, HealthTable] | None = None
         self._tries: tuple[object, Path] | None = None
+        self._restored: Snapshot | None = None  # whose tries these are, until others are compiled
         self._told_of: PlaceTree | None = None
         self._used: dict[int, frozenset[Path]] = {}  # by the generations in force last: the files of their snapshots
         self.current: Published | None = None
@@ -120,6 +125,8 @@ class Publisher:
     @without_cyclic_collection()
     def prepare(self, configuration: Configuration) -> Published:
         """Compile, write and try the next generation; raises LbdnsError, and leaves nothing behind then."""
+        named = configuration.settings.geodata
+        databases = database_keys(named.city, named.asn)  # before they are read: what changes from then on is seen
         geodata = self._geodata(configuration)
         slots = self._slots.assign(configuration, self._slots_memo)
         signing = self._signing(configuration)
@@ -129,6 +136,7 @@ class Publisher:
             settling = self._transfers.settling(configuration, table) if self._transfers else None
             layout, memo = table.layout_id, self._memo
             compiled = compile_snapshot(configuration, geodata, slots, generation, layout, memo, signing, settling, own)
+            compiled.meta[DATABASES] = databases
             self._settling = settling
             if signing is not None and compiled.meta[SIGNED]:
                 room = signature_room(configuration, compiled, signing.signature_bytes)
@@ -153,17 +161,19 @@ class Publisher:
         if self.current is None:
             return False
         configuration = self.current.configuration
-        wanted = secret_words(configuration.settings.cookies, self._own_secrets(configuration))
-        return self.current.snapshot.columns["cookie_secret"].tolist() != wanted
+        return not has_cookies_of(self.current.snapshot, configuration, self._own_secrets(configuration))
 
-    def restore(self, configuration: Configuration, compiled: Snapshot, slots: Slots) -> Published:
+    def restore(
+        self, configuration: Configuration, compiled: Snapshot, slots: Slots, written: Written | None = None
+    ) -> Published:
         """Write and try a generation that was compiled earlier, as `prepare` does; compile it anew where the slots that
-        were taken over are others, or a zone was served with another serial since."""
+        were taken over are others, or a zone was served with another serial since. `written`: what was written where
+        this very configuration was compiled so, by this release: it is again, and few canaries are asked."""
         is_behind = self._transfers is not None and not self._transfers.is_last_served(configuration, compiled)
         if is_behind or (self._table is not None and self._slots != slots):
             return self.prepare(configuration)
 
-        return self._make(configuration, slots, self._writer_of(compiled), None)
+        return self._make(configuration, slots, self._writer_of(compiled), None, written=written)
 
     def rebuild(self, in_force: Published) -> Published:
         """Write what is in force as the next generation, with a health table of its own, from what is mapped: files
@@ -184,7 +194,7 @@ class Publisher:
             meta = {**compiled.meta, "generation": generation, "layout_id": table.layout_id}
             if SIGNATURE_ROOM in meta:
                 self._signatures.provide(meta, SignatureRoom(*meta[SIGNATURE_ROOM]))
-            snapshot = Snapshot(compiled.columns, meta)
+            snapshot = Snapshot(compiled.columns, meta, compiled.parts)
             snapshot.write(path, self._write_tries(snapshot, generation))
 
         return write
@@ -196,9 +206,10 @@ class Publisher:
         write: Callable[[Path, int, HealthTable], None],
         places: PlaceTree | None,
         table: HealthTable | None = None,
+        written: Written | None = None,
     ) -> Published:
         """Return a generation whose snapshot `write` writes; `places`: what it locates by, where that is known;
-        `table`: its health table, where that is to be another than it would be."""
+        `table`: its health table, where that is to be another than it would be; `written`: see `restore`."""
         generation = self._control.generation + 1
         self._settling = None
         table = table or self._table_for(slots)
@@ -207,11 +218,13 @@ class Publisher:
             write(path, generation, table)
             snapshot = Snapshot.open(path, self._served())
             signatures = open_signatures(snapshot, self._run, self.current.signatures if self.current else None)
-            before = self._comparable(configuration, places, table)
+            before = configuration if written else self._comparable(configuration, places, table)
             try_canaries(configuration, snapshot, table, before, self._canaries)
             self._tried = (configuration, places, table)
-            self._targets.write(configuration, slots, generation, table.path)
-            self._run.slots(generation).write_text(self._slots_text.encode(slots))
+            texts = self._targets.write(configuration, slots, generation, table.path, written)
+            if written is None:
+                written = Written(self._slots_text.encode(slots).encode(), *texts)
+            self._run.slots(generation).write_bytes(written.slots)
             if self._settling is not None:
                 self._settling.keep()
         except (LbdnsError, OSError) as error:
@@ -219,7 +232,7 @@ class Publisher:
             if isinstance(error, OSError):
                 raise LbdnsError(f"{self._run.path}: cannot write there: {error.strerror}") from error
             raise
-        return Published(generation, configuration, slots, snapshot, table, signatures)
+        return Published(generation, configuration, slots, snapshot, table, signatures, written)
 
     def _served(self) -> Snapshot | None:
         """Return the snapshot in force, whose files stay as long as any later one has columns in them."""
@@ -237,12 +250,25 @@ class Publisher:
 
     def _write_tries(self, compiled: Snapshot, generation: int) -> Path:
         """Return where the tries of a snapshot are, after writing them unless they are those written last."""
-        nodes = compiled.columns["trie_nodes"].obj
-        if self._tries is None or self._tries[0] is not nodes:
-            path = self._run.tries(generation)
+        nodes, path = compiled.columns["trie_nodes"].obj, self._run.tries(generation)
+        unpacked = compiled.parts[-1].path if compiled.parts else None
+        if self._tries is not None and (self._tries[0] is nodes or self._are_restored(compiled)):
+            path = self._tries[1]
+        elif unpacked is not None and unpacked == self._run.tries(UNPACKED) and unpacked.exists():
+            unpacked.replace(path)
+            self._restored = compiled
+        else:
             compiled.write_tries(path)
-            self._tries = (nodes, path)
-        return self._tries[1]
+            self._restored = None
+        self._tries = nodes, path
+        return path
+
+    def _are_restored(self, compiled: Snapshot) -> bool:
+        """Whether a snapshot has the tries of the one that was restored: then two files of them are one."""
+        restored, self._restored = self._restored, None
+        return restored is not None and all(
+            is_same_memory(restored.columns[name], compiled.columns[name]) for name in TRIE_COLUMNS
+        )
 
     def publish(self, prepared: Published) -> None:
         """Put a prepared generation in force: the next batch of every worker is answered from it."""
@@ -348,6 +374,11 @@ class Publisher:
         run = self._run
         tables = run.table(snapshot.layout_id), run.signatures(snapshot.meta.get(SIGNATURES, 0))
         return frozenset([*(part.path for part in snapshot.parts), *tables])
+
+
+def has_cookies_of(snapshot: Snapshot, configuration: Configuration, own: Sequence[bytes]) -> bool:
+    """Whether a snapshot has the secrets for cookies that a configuration says, or the server's `own`."""
+    return bool(snapshot.columns["cookie_secret"].tolist() == secret_words(configuration.settings.cookies, own))
 
 
 def _is_one_of(path: Path, kinds: Sequence[tuple[str, str]]) -> bool:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.configuration import Configuration
 from lbdns.model.targets_document import encode_head
-from lbdns.publish.monitor_targets import TargetsMemo, targets_parts
+from lbdns.publish.copy_grounds import Written
+from lbdns.publish.monitor_targets import TargetsMemo, targets_head, targets_parts
 from lbdns.snapshot.slots import Slots
 
 
@@ -36,10 +37,21 @@ class TargetsFiles:
         self._memo = TargetsMemo()
         self._lists: tuple[_WrittenList | None, _WrittenList | None] = (None, None)
 
-    def write(self, configuration: Configuration, slots: Slots, generation: int, table: Path) -> None:
+    def write(
+        self,
+        configuration: Configuration,
+        slots: Slots,
+        generation: int,
+        table: Path,
+        written: Written | None = None,
+    ) -> tuple[bytes, bytes]:
         """Write a generation's document, each file whole or not at all, and readable by its owner alone (headers may
-        hold secrets); raises OSError."""
-        head, *texts = targets_parts(configuration, slots, generation, table, self._memo)
+        hold secrets); raises OSError. Returns the texts of its lists, of pools and of load balancers. `written`: what
+        was written of the same configuration and slots."""
+        if written is None:
+            head, *texts = targets_parts(configuration, slots, generation, table, self._memo)
+        else:
+            head, *texts = targets_head(configuration, slots, generation, table), written.pools, written.load_balancers
         document, *places = self._run.all_targets(generation)
         pools, balancers = (
             _put(text, generation, path, known) for text, path, known in zip(texts, places, self._lists, strict=True)
@@ -47,6 +59,7 @@ class TargetsFiles:
         self._lists = pools, balancers
         whole = replace(head, pools_of=pools.generation, load_balancers_of=balancers.generation)
         _write(document, encode_head(whole))
+        return pools.text, balancers.text
 
 
 def _put(text: bytes, generation: int, path: Path, known: _WrittenList | None) -> _WrittenList:

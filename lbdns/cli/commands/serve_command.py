@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lbdns.manage.store.files_manager import FilesManager
     from lbdns.manage.store.manager import StoreManager
     from lbdns.manage.store.sqlite import Store
+    from lbdns.model.configuration import Configuration
     from lbdns.model.settings import Settings
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
     from lbdns.processes.supervisor.fleet_link import StoreSide
@@ -108,6 +109,7 @@ def _serve(
 
 
 def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[ConfigurationSource, Companion]:
+    from lbdns.config.kept_texts import name_of_text
     from lbdns.config.readable_settings import readable_settings
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 
@@ -163,6 +165,7 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
         check=lambda settings: _check_api(settings, keys),
         check_settings=lambda: _loading().load_settings(directory),
         read_as_root=keys.read,
+        text_name=lambda path: name_of_text(path, directory),
     )
     return source, companion
 
@@ -170,14 +173,8 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
 def _from_store(
     settings_file: Path, overrides: dict[str, Any], cleanup: contextlib.ExitStack
 ) -> tuple[ConfigurationSource, Companion]:
-    from lbdns.config.checks.listeners import check_listeners
-    from lbdns.config.directory import read_text
-    from lbdns.config.loading import load, load_settings
+    from lbdns.config.kept_texts import name_of_text
     from lbdns.config.readable_settings import readable_settings
-    from lbdns.config.yaml.source import Source
-    from lbdns.manage.store.files_manager import ServedManager
-    from lbdns.manage.store.manager import StoreManager
-    from lbdns.manage.store.sqlite import Store
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 
     def override(settings: Settings) -> Settings:
@@ -190,6 +187,9 @@ def _from_store(
     opening = threading.Lock()
 
     def opened() -> StoreManager:
+        from lbdns.manage.store.manager import StoreManager
+        from lbdns.manage.store.sqlite import Store
+
         with opening:
             if not managers:
                 with contextlib.ExitStack() as failing:
@@ -199,9 +199,13 @@ def _from_store(
             return managers[0]
 
     def load_store(files: FilesRead, tolerates: Tolerates) -> Loaded:
+        from lbdns.config.checks.listeners import check_listeners
+        from lbdns.config.directory import read_text
+        from lbdns.config.yaml.source import Source
+
         files.note(settings_file)
         texts = {SETTINGS_FILE: read_text(settings_file) if settings_file.is_file() else ""}
-        present = override(load_settings(settings_file, files, texts))
+        present = override(_loading().load_settings(settings_file, files, texts))
         loaded = opened().load(present, texts, tolerates)
         told = check_listeners(present, Source(str(settings_file), 0, "", None))
         return dataclasses.replace(loaded, warnings=(*told, *loaded.warnings))
@@ -210,6 +214,7 @@ def _from_store(
     async def companion(supervisor: Supervisor) -> AsyncIterator[None]:
         served = supervisor.in_force().configuration.settings
 
+        from lbdns.manage.store.files_manager import ServedManager
         from lbdns.manage.updates.update_queue import UpdateQueue
         from lbdns.transfer.content.serials_in_force import SerialsInForce
 
@@ -237,14 +242,23 @@ def _from_store(
         place=f"{STORE_PLACE}{state_dir}",
         settings=lambda: override(readable_settings(settings_file)),
         override=override,
-        load_texts=lambda texts: _under(load(texts, base=settings_file.parent), override),
+        load_texts=lambda texts: _under(_loading().load(texts, base=settings_file.parent), override),
         load_under=lambda present, texts: opened().load(present, texts),
         suffixes=(),
         check=lambda settings: _check_api(settings, keys),
-        check_settings=lambda: load_settings(settings_file),
+        check_settings=lambda: _loading().load_settings(settings_file),
         read_as_root=keys.read,
+        text_name=lambda path: SETTINGS_FILE if path == settings_file else name_of_text(path, None),
+        objects=lambda configuration: _objects_of(state_dir, configuration),
     )
     return source, companion
+
+
+def _objects_of(state_dir: Path, configuration: Configuration) -> str:
+    """Return what tells the objects of a store from all others; the most of the store's modules are loaded later."""
+    from lbdns.manage.store.objects_digest import objects_digest
+
+    return objects_digest(state_dir, configuration.store_revision)
 
 
 def _loading() -> ModuleType:

@@ -29,7 +29,9 @@ from lbdns.dns.name import show_name
 from lbdns.model.configuration import Configuration
 from lbdns.model.view_names import labelled
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
+from lbdns.publish.copy_grounds import Written
 from lbdns.publish.last_served import Compiled, LastServed, Origin, find_last_served
+from lbdns.publish.publisher import Published, Publisher
 from lbdns.telemetry.server_facts import NotServed
 
 Made = TypeVar("Made")
@@ -40,17 +42,35 @@ log = logging.getLogger("lbdns.processes")
 @dataclass(frozen=True, slots=True)
 class Beginning:
     """A configuration to begin with. `not_served`: what lies at the source instead, where this is what was served last,
-    since `served_at` (unix seconds). `compiled`: it as this release compiled it, with its slots: so it is kept."""
+    since `served_at` (unix seconds). `compiled`: it as this release compiled it, with its slots: so it is kept.
+    `written`: where the source, which would give the same, has not been read: what was written beside it."""
 
     loaded: Loaded
     served_at: float
     not_served: NotServed | None = None
     compiled: Compiled | None = None
+    written: Written | None = None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the source, which would give the same, has not been read yet."""
+        return self.written is not None
 
     @property
     def configuration(self) -> Configuration:
         """The configuration."""
         return self.loaded.configuration
+
+    def restored(self, publisher: Publisher) -> Published:
+        """Return a generation of it as it was compiled; raises LbdnsError."""
+        assert self.compiled is not None, "who has none compiles it"
+        return publisher.restore(self.configuration, *self.compiled, self.written)
+
+    def whence(self, place: str) -> str:
+        """Return in words what it comes from; `place`: the source's."""
+        if self.is_unread:
+            return f"{place}, as it was compiled last: nothing has changed since"
+        return place if self.not_served is None else "what was served last"
 
 
 def read_first(source: ConfigurationSource, files: FilesRead) -> Loaded | LbdnsError:
@@ -60,7 +80,7 @@ def read_first(source: ConfigurationSource, files: FilesRead) -> Loaded | LbdnsE
     gets lost that was served.
     """
     try:
-        return source.load(files, _tolerance(source))
+        return source.read(files, _tolerance(source))
     except LbdnsError as error:
         return error
     except Exception as error:
@@ -99,13 +119,19 @@ def all_tolerated(_apex: bytes, _view: str) -> bool:
 
 async def begin(
     source: ConfigurationSource,
-    found: Loaded | LbdnsError,
+    found: Beginning | Loaded | LbdnsError,
     state_dir: Path,
     scratch: Path,
     make: Callable[[Beginning], Awaitable[Made]],
 ) -> Made:
     """Return what `make` makes of the first beginning that it does not refuse with an LbdnsError; raises the first such
-    error where it refuses all."""
+    error where it refuses all. `found`: what lies at the source, why it cannot be read, or what reading would give."""
+    if isinstance(found, Beginning):
+        try:
+            return await make(found)
+        except LbdnsError as error:
+            log.debug("what was served last cannot be served as it was compiled: %s", error)
+            found = read_first(source, source.files())
     if isinstance(found, Loaded):
         for warning in found.warnings:
             log.warning("%s", warning)

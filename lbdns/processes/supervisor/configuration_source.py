@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +12,7 @@ from lbdns.config.files_read import FilesRead
 if TYPE_CHECKING:
     from lbdns.config.examined import Loaded
     from lbdns.config.sound_zones import Tolerates
+    from lbdns.model.configuration import Configuration
     from lbdns.model.settings import Settings
 
 FILE_SUFFIXES: Final = (".yaml", ".zone")
@@ -31,7 +32,10 @@ class ConfigurationSource:
     names, as they were kept; None: nothing does.
     `check` is called before anything is taken over from an earlier start; raises LbdnsError where the start is to fail.
     `check_settings` raises ConfigError with every mistake in the settings. `read_as_root` reads what only root may,
-    before the server becomes another user, and says nothing of mistakes.
+    before the server becomes another user, and says nothing of mistakes. `text_name`: what the text of a file is called
+    among those that `Loaded.texts` gives, where it is one of them. `objects`: what tells those that no file has from
+    all others (objects_digest.py), as they are stored now, "" where they are not those of a configuration; None: files
+    have all.
     """
 
     load: Callable[[FilesRead, Tolerates], Loaded]
@@ -45,6 +49,13 @@ class ConfigurationSource:
     check: Callable[[Settings], None] = lambda settings: None
     check_settings: Callable[[], object] = lambda: None
     read_as_root: Callable[[Settings], None] = lambda settings: None
+    text_name: Callable[[Path], str] = lambda path: path.name
+    objects: Callable[[Configuration], str] | None = None
+
+    def read(self, files: FilesRead, tolerates: Tolerates) -> Loaded:
+        """Return what `load` does, with the files that it was read from."""
+        loaded = self.load(files, tolerates)
+        return replace(loaded, read=files.as_read())
 
     def files(self) -> FilesRead:
         """Return what `load` is to note in."""

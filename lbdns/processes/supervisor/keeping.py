@@ -18,6 +18,9 @@ from typing import Final, NamedTuple
 from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import give_back_memory
 from lbdns.base.lasting_trouble import LastingTrouble
+from lbdns.config.files_read import Stamp
+from lbdns.model.configuration import Configuration
+from lbdns.publish.copy_grounds import Grounds
 from lbdns.publish.last_served import LastServedWriter
 from lbdns.publish.publisher import Published
 
@@ -30,20 +33,23 @@ log = logging.getLogger("lbdns.processes")
 
 
 class ToKeep(NamedTuple):
-    """A generation, the texts that it was read from, and when it was put in force (unix seconds)."""
+    """A generation, the texts that it was read from, when it was put in force (unix seconds), and the files that were
+    read, as they were then, None where that is not known."""
 
     published: Published
     texts: Callable[[], Mapping[str, str]]
     served_at: float
+    read: Mapping[Path, Stamp | None] | None = None
 
 
 class Keeper:
     """Keeps the newest of what it is told."""
 
-    def __init__(self, state_dir: Path, source: str) -> None:
-        """Describe the place, and whose copies these are."""
+    def __init__(self, state_dir: Path, source: str, objects: Callable[[Configuration], str] | None = None) -> None:
+        """Describe the place, and whose copies these are; `objects`: as in ConfigurationSource."""
         self._writer = LastServedWriter(state_dir)
         self._source = source
+        self._objects = objects
         self._waiting: ToKeep | None = None
         self._told = asyncio.Event()
         self._busy = asyncio.Lock()
@@ -100,6 +106,13 @@ class Keeper:
                     self._waiting = None
 
     def _write(self, to_keep: ToKeep) -> None:
-        self._writer.keep(to_keep.published, self._source, to_keep.texts(), to_keep.served_at)
+        published = to_keep.published
+        self._writer.keep(published, self._source, to_keep.texts(), to_keep.served_at, self._grounds(to_keep))
         if not self._has_given_back:  # what the start took and no longer holds: a sixth of the process with the example
             self._has_given_back = give_back_memory()
+
+    def _grounds(self, to_keep: ToKeep) -> Grounds | None:
+        if to_keep.read is None:
+            return None
+        objects = "" if self._objects is None else self._objects(to_keep.published.configuration)
+        return Grounds({str(path): stamp for path, stamp in to_keep.read.items()}, objects)

@@ -66,13 +66,17 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
         if not orphans:
             await ahead.begin(len(settings.listen))
         # All modules from here on are loaded while those of the processes that were begun are.
+        from lbdns.processes.supervisor.unread_start import UnreadStart
+
+        # Where an earlier start left responders, nobody waits for answers.
+        unread = None if orphans else UnreadStart(source, settings, files, state_dir, run)
         from lbdns.places.nodes_at_rest import rest_in
         from lbdns.processes.supervisor.beginning import begin, read_first
         from lbdns.processes.supervisor.opener_child import needs_opener
         from lbdns.processes.supervisor.supervisor import Supervisor
 
         cleanup.enter_context(rest_in(state_dir))
-        found = read_first(source, files)
+        found = (await unread.found() if unread is not None else None) or read_first(source, files)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
@@ -95,6 +99,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
             leave_run.callback(run.remove)
         watching = asyncio.create_task(supervisor.watch(stop, hangups))
         cleanup.callback(watching.cancel)
+        await supervisor.read_source()
         await cleanup.enter_async_context(companion(supervisor))
         notify_ready()
         await stop.wait()

@@ -117,7 +117,8 @@ class Supervisor:
         # What was served last is kept already, where it is served as it was compiled.
         self._texts: Callable[[], Mapping[str, str]] | None = None if first.compiled else first.loaded.texts
         self._not_served, self._served_at = first.not_served, first.served_at
-        self._keeper = Keeper(self.state_dir, source.place)
+        self._read, self._is_unread = first.loaded.read, first.is_unread
+        self._keeper = Keeper(self.state_dir, source.place, source.objects)
         self._responders = Responders(settings.state_dir(), run, ahead.spare)
         self._xdp = XdpKeeper(run)
         ahead.heartbeat = lambda: heard_ns(self.in_force())
@@ -162,7 +163,7 @@ class Supervisor:
                 configuration = await asyncio.to_thread(self.transfers.laid_in, first.configuration)
                 published = await asyncio.to_thread(self._publisher.prepare, configuration)
             else:
-                published = await asyncio.to_thread(self._publisher.restore, first.configuration, *first.compiled)
+                published = await asyncio.to_thread(first.restored, self._publisher)
             threads = self._xdp.threads_each(self._serving.listen, settings.workers)
             await asyncio.to_thread(self._responders.make_room, settings.workers, threads, published)
             tallied = await asyncio.to_thread(self.tally.plan, published.slots)
@@ -189,7 +190,7 @@ class Supervisor:
         if first.not_served is None:
             self._served_at = self._published_at
         if self._texts is not None:
-            self._keeper.tell(ToKeep(duty.published, self._texts, self._served_at))
+            self._keeper.tell(ToKeep(duty.published, self._texts, self._served_at, self._read))
         del self._first, self._prepared
         await self._control_server.start()
         self.state_keeper.keep(self._control_server, self._xdp)
@@ -214,8 +215,13 @@ class Supervisor:
         self.fleet_keeper.follow(settings)
         cleanup.push_async_callback(self.fleet_keeper.close)
         tell_unready(duty.published.configuration)
-        whence = self._source.place if self._not_served is None else "what was served last"
+        whence = first.whence(self._source.place)
         log.info("serving %s from %s", count_objects(duty.published.configuration), whence)
+
+    async def read_source(self) -> None:
+        """Where the start did without, read what lies at the source and go on from there, as after any other start."""
+        if self._is_unread:
+            await self.reload("the start, which goes on", is_asked=False)
 
     async def watch(self, stop: asyncio.Event, hangups: Hangups) -> None:
         """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
@@ -233,8 +239,8 @@ class Supervisor:
             for task in tasks:
                 task.cancel()
 
-    async def reload(self, cause: str) -> str:
-        """Load and serve what lies on disk now; returns why not, "" where it is served.
+    async def reload(self, cause: str, is_asked: bool = True) -> str:
+        """Load and serve what lies on disk now; returns why not, "" where it is served. `is_asked`: it is counted.
 
         Until the last step succeeded, and where any fails, what was served before is served on.
         """
@@ -253,12 +259,12 @@ class Supervisor:
                 told = "%s, but lbdns failed on the new configuration: what was served before is served on"
                 log.exception(told, cause)
                 return str(failure)
-            self._not_served = None
+            self._not_served, self._is_unread = None, False
             self._resigning.note(is_served=True)
             for warning in loaded.warnings:
                 log.warning("%s", warning)
             tell_unready(self.in_force().configuration)
-            self._reload_count += 1
+            self._reload_count += is_asked
             self._tell_served(cause, started)
             return ""
 
@@ -272,10 +278,6 @@ class Supervisor:
         self._not_served = NotServed.of(error, time.time())
         return self._not_served
 
-    def _was_unready(self, apex: bytes, view: str) -> bool:
-        zones = (one.zone for one in self.in_force().configuration.unready)
-        return any((zone.apex, zone.view) == (apex, view) for zone in zones)
-
     def _load(self) -> Loaded:
         """Read what lies on disk now; refused or not, what is watched for is that it changes.
 
@@ -283,7 +285,7 @@ class Supervisor:
         """
         files = self._source.files()
         try:
-            return self._source.load(files, self._was_unready)
+            return self._source.read(files, self.in_force().configuration.is_unready)
         finally:
             self._files = files
 
@@ -301,17 +303,15 @@ class Supervisor:
         async with self._changes.turn():
             started = time.monotonic()
             configuration = dataclasses.replace(loaded.configuration, settings=self._serving.settings)
-            loaded = dataclasses.replace(loaded, configuration=configuration)
-            await self._change_to(loaded, commit)
+            await self._change_to(dataclasses.replace(loaded, configuration=configuration), commit)
             self._tell_served(printable(cause), started)
 
     async def republish(self, cause: str) -> str:
         """Publish anew what is in force, as keys or signatures are others; returns why not, "" where it is served."""
         async with self._changes.turn():
             started = time.monotonic()
-            loaded = Loaded(self.in_force().configuration, ())
             try:
-                await self._change_to(loaded, is_new=False)
+                await self._change_to(Loaded(self.in_force().configuration, ()), is_new=False)
             except LbdnsError as error:
                 log.error("%s, but that cannot be published: what was served before is served on: %s", cause, error)
                 return str(error)
@@ -334,9 +334,9 @@ class Supervisor:
             raise
         self._publish(prepared, tallied)
         if is_new:
-            self._served_at, self._texts = self._published_at, loaded.texts
+            self._served_at, self._texts, self._read = self._published_at, loaded.texts, loaded.read or self._read
         if self._texts is not None:
-            self._keeper.tell(ToKeep(prepared, self._texts, self._served_at))
+            self._keeper.tell(ToKeep(prepared, self._texts, self._served_at, self._read))
         start_log("supervisor", settings.log)
         self._serving = serving
         self._xdp.follow(settings, serving.listen)
