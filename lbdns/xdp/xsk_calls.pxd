@@ -14,8 +14,10 @@ cdef extern from *:
     #include <stdint.h>
     #include <string.h>
     #include <sys/mman.h>
+    #include <sys/prctl.h>
     #include <sys/socket.h>
     #include <sys/syscall.h>
+    #include <time.h>
     #include <unistd.h>
     #ifndef SOL_XDP
     #define SOL_XDP 283
@@ -94,6 +96,15 @@ cdef extern from *:
         uint64_t told;
         if (poll(both, 2, wait_ms) > 0 && both[1].revents && read(event, &told, sizeof told) < 0) return;
     }
+
+    /* Sleep for so many nanoseconds, whatever comes; a signal may end it before. */
+    static void lbdns_nap(long nap_ns) {
+        struct timespec nap = {0, nap_ns};
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+    }
+
+    /* Have this thread's sleeps end when they should, not up to 50 us later, as the kernel does to others. */
+    static void lbdns_wake_in_time(void) { prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
     """
     int EAGAIN, EBUSY, ENOBUFS, ENOMEM, ENETDOWN
     int XDP_RX_RING, XDP_TX_RING, XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING
@@ -134,4 +145,6 @@ cdef extern from *:
     int lbdns_losses(int, xdp_statistics *) nogil
     int lbdns_kick(int) nogil
     void lbdns_wait(int, int, int) nogil
+    void lbdns_nap(long) nogil
+    void lbdns_wake_in_time() nogil
     int munmap(void *, size_t) nogil

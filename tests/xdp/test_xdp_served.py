@@ -216,6 +216,15 @@ def test_what_finds_no_room_is_counted(wire: Wire, server: WiredServer) -> None:
     raise AssertionError("nothing is counted")
 
 
+def test_the_thread_of_the_queue_wakes_in_time(server: WiredServer) -> None:
+    """Where frames come fast it naps, for just so long; the kernel lets others sleep 50 us longer."""
+    pid = server.status()["responders"][0]["pid"]
+    slack = [
+        Path(f"/proc/{task.name}/timerslack_ns").read_text().strip() for task in Path(f"/proc/{pid}/task").iterdir()
+    ]
+    assert slack.count("1") == 1
+
+
 def test_a_killed_responder_is_stood_in_for(wire: Wire, server: WiredServer) -> None:
     """Its queue is the kernel's at once, whose sockets wait for the next, which reads the queue again."""
     message = query("static.example.com.").wire
