@@ -1,7 +1,7 @@
 """The supervisor: reads the configuration, binds, publishes, keeps its children running, answers the command line.
 
                       +-- nobody left behind: bind -> publish -> children, what answers last ------------+
-    lock -> orphans? -+                                                                                  +-> READY
+    lock -> orphans? -+   (unread: what was served last -> publish -> children; then load, as a reload)  +-> READY
                       +-- TAKE OVER: bind to their sockets -> publish -> children, what answers first ---+
                                                                           ready -> orphans are relieved
 
