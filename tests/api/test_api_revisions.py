@@ -66,6 +66,16 @@ def test_a_plan_changes_nothing_and_apply_does_what_it_said(api: Api, own: httpx
     assert pruned["counts"]["delete"] == {"pool": 1, "load_balancer": 1} and pruned["unnamed"] == 2
 
 
+def test_as_many_differences_are_told_as_are_asked_for(own: httpx.Client) -> None:
+    planned = done(own.post("/plan", params={"tell_max": 1}, json={"configuration": tree()}))
+    assert [one["name"] for one in planned["differences"]] == ["eu"] and planned["counts"]["create"]["record"] == 2
+    made = done(own.post("/apply", params={"tell_max": 0}, json={"configuration": tree()}))
+    assert made["differences"] == [] and made["counts"] == planned["counts"]
+    apply(own, tree(us={"origins": [{"name": "e1", "address": "192.0.2.2"}]}))
+    restored = done(own.post("/revisions/1/restore", params={"tell_max": 0}, json={}))
+    assert (restored["differences"], restored["counts"]["delete"]) == ([], {"pool": 1})
+
+
 def test_what_a_plan_was_based_on_must_still_be(own: httpx.Client) -> None:
     apply(own, tree())
     late = own.post("/apply", json={"configuration": tree("a A 192.0.2.2\n"), "based_on": 0})

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from lbdns.cli.frame import difference
+from lbdns.cli.frame.client import ApiClient, Reply
 from lbdns.cli.main import main
 
 ZONE = "$TTL 300\n@ SOA ns1 h 1 7200 900 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"
@@ -113,6 +115,34 @@ def test_a_change_is_shown_field_by_field(run: Run, directory: Path) -> None:
     ]
     listed = json.loads(run("revision", "list", "--json").out)
     assert [(one["revision"], one["message"]) for one in listed] == [(2, "move"), (1, "apply files")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "status", "answered"),
+    [
+        (["--yes"], 0, "apply"),
+        pytest.param(["--yes", "--guard", "5%"], 3, "plan", marks=pytest.mark.process),
+        (["--dry-run"], 0, "plan"),
+    ],
+)
+def test_what_nobody_is_asked_of_is_one_request(
+    run: Run, directory: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], status: int, answered: str
+) -> None:
+    asked, request = [], ApiClient.request
+
+    def noted(self: ApiClient, method: str, path: str, *rest: Any, **more: Any) -> Reply:
+        reply = request(self, method, path, *rest, **more)
+        asked.append((path.rpartition("/")[2], len(reply.result["differences"])))
+        return reply
+
+    monkeypatch.setattr(ApiClient, "request", noted)
+    monkeypatch.setattr(difference, "SHOWN_MAX", 2)
+    shown = run("apply", directory, *options)
+    # Nothing is recorded yet, so that the guard refuses, once the plan is shown.
+    assert (shown.status, asked) == (status, [(answered, 2)])
+    assert "\n... and 3 more; --json says them all\n\nto do: create 1 pool, 1 load balancer," in shown.out
+    assert ("\nrevision 1: created 1 pool," in shown.out) is (options == ["--yes"])
 
 
 def test_nothing_is_applied_of_files_with_mistakes(run: Run, directory: Path) -> None:

@@ -25,6 +25,7 @@ from lbdns.manage.store.refusals import Referenced
 from lbdns.manage.store.revisions import from_files as files
 from lbdns.manage.store.revisions.from_files import state_of
 from lbdns.manage.store.revisions.restore import restore
+from lbdns.manage.store.revisions.sent_tree import sent_tree
 from lbdns.manage.store.revisions.to_files import export, file_name, tree_of
 from lbdns.manage.store.revisions.wanted import wanted_of
 from lbdns.manage.store.sqlite import Store
@@ -111,6 +112,8 @@ def test_what_goes_in_comes_out(desk: Desk, tmp_path: Path, seed: int) -> None:
     same = desk.do(lambda edit: files.apply(edit, wanted_of(loaded.configuration), prune=True), dry_run=True)
     assert same.changes == ()
     assert comparable(parse(tree_of(desk.state), Path()).configuration) == comparable(desk.configuration)
+    sent, stored = sent_tree(loaded.configuration), tree_of(state_of(loaded.configuration, 0), has_private_views=True)
+    assert sent == stored and [*sent] == [*stored]
 
     before = desk.state
     desk.apply(second, prune=True)

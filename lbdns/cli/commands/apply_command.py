@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +41,8 @@ def apply(
     guard: str | None,
     as_json: bool,
 ) -> None:
-    """Show how DIR's files differ from the store, ask, and apply the difference in one transaction.
+    """Show how DIR's files differ from the store, ask, and apply the difference in one transaction. With --yes it is
+    applied at once, and then shown.
 
     An object in the files is made or changed; one in the store alone stays, unless --prune is given. Within a zone
     that the files hold, they say which records there are: others are deleted. What files cannot say is kept: ids,
@@ -49,53 +52,82 @@ def apply(
     With --guard nothing is changed, and the exit status is 3, where more of the last hour's recorded traffic would
     change pool than it allows, or where nothing is recorded to tell by; `lbdns whatif DIR` says what would move.
     """
+    from lbdns.manage.store.revisions.sent_tree import sent_tree
+
     configuration = checked(directory)
     _say_settings_stay(directory, client)
-    body: dict[str, Any] = {"configuration": tree(configuration), "prune": prune}
-    plan = client.post(f"{OWN_PATH}/plan", body)
-    if plan["unnamed"] and not prune:
-        count = f"{plan['unnamed']:,} object{'' if plan['unnamed'] == 1 else 's'}"
-        click.echo(f"{count} of the store not in the files: kept; --prune would delete them", err=True)
-    body["message"] = message or f"apply {directory.resolve().name}"
-    carry_out(client, f"{OWN_PATH}/apply", plan, body, dry_run=dry_run, yes=yes, guard=guard, as_json=as_json)
+    body = {
+        "configuration": sent_tree(configuration),
+        "prune": prune,
+        "message": message or f"apply {directory.resolve().name}",
+    }
+    change = StoreChange(client, f"{OWN_PATH}/apply", body, f"{OWN_PATH}/plan", body)
+    change.carry_out(dry_run=dry_run, yes=yes, guard=guard, as_json=as_json, counts_unnamed=not prune)
 
 
-def carry_out(
-    client: ApiClient,
-    path: str,
-    plan: dict[str, Any],
-    body: dict[str, Any],
-    *,
-    dry_run: bool,
-    yes: bool,
-    guard: str | None,
-    as_json: bool,
-) -> None:
-    """Show what a plan changes, ask, and have it done by a request to `path`, unless the store changed meanwhile, or it
-    moves more clients than the guard allows."""
-    if not plan["differences"] or dry_run:
+@dataclass(frozen=True, slots=True)
+class StoreChange:
+    """A change of the whole store: the request that makes it, and the one that says what it would change."""
+
+    client: ApiClient
+    path: str
+    body: Mapping[str, Any]
+    plan_path: str
+    plan_body: Mapping[str, Any]
+
+    def carry_out(
+        self, *, dry_run: bool, yes: bool, guard: str | None, as_json: bool, counts_unnamed: bool = False
+    ) -> None:
+        """Show what it changes, ask, and have it done, unless the store changed meanwhile, or it moves more clients
+        than the guard allows. Where nobody is asked and nothing guards, it is done at once, and shown as it was done.
+        """
+        tell_max = None if as_json else difference.SHOWN_MAX
+        if yes and guard is None and not dry_run:
+            done = self.client.post(self.path, self.body, tell_max=tell_max)
+            _say_unnamed(done, counts_unnamed)
+            _show(done, as_json, is_done=True)
+            return
+        plan = self.client.post(self.plan_path, self.plan_body, tell_max=tell_max)
+        _say_unnamed(plan, counts_unnamed)
+        is_all = dry_run or not difference.total(plan["counts"])
+        if is_all or not as_json:
+            _show(plan, as_json)
+        if is_all:
+            return
+        ask("Apply this?", yes)
+        with guarded():
+            body = {**self.body, "based_on": plan["revision"]}
+            params = {"tell_max": tell_max if as_json else 0}
+            done = self.client.request("POST", self.path, body, params=params, tells=False, guard=guard).result
         if as_json:
-            print_json(plan)
-        elif not plan["differences"]:
-            click.echo(f"no difference to revision {plan['revision']}")
+            print_json(done)
         else:
-            _show(plan)
-        return
-    if not as_json:
-        _show(plan)
-    ask("Apply this?", yes)
-    with guarded():
-        body = {**body, "based_on": plan["revision"]}
-        done = client.request("POST", path, body, tells=False, guard=guard).result
+            _say_done(done)
+
+
+def _say_unnamed(told: Mapping[str, Any], counts_unnamed: bool) -> None:
+    """Say how many objects of the store the files do not name, where these are kept."""
+    if counts_unnamed and told["unnamed"]:
+        count = f"{told['unnamed']:,} object{'' if told['unnamed'] == 1 else 's'}"
+        click.echo(f"{count} of the store not in the files: kept; --prune would delete them", err=True)
+
+
+def _show(told: Mapping[str, Any], as_json: bool, is_done: bool = False) -> None:
+    """Show what is to be changed; `is_done`: and is."""
+    count = difference.total(told["counts"])
     if as_json:
-        print_json(done)
+        print_json(told)
+    elif not count:
+        click.echo(f"no difference to revision {told['revision']}")
     else:
-        click.echo(f"revision {done['revision']}: {difference.summary(done['counts'], difference.PAST)}")
+        difference.show(told["differences"], count)
+        click.echo(f"\nto do: {difference.summary(told['counts'])}")
+        if is_done:
+            _say_done(told)
 
 
-def _show(plan: dict[str, Any]) -> None:
-    difference.show(plan["differences"])
-    click.echo(f"\nto do: {difference.summary(plan['counts'])}")
+def _say_done(done: Mapping[str, Any]) -> None:
+    click.echo(f"revision {done['revision']}: {difference.summary(done['counts'], difference.PAST)}")
 
 
 def ask(question: str, yes: bool) -> None:
@@ -129,11 +161,3 @@ def _say_settings_stay(directory: Path, client: ApiClient) -> None:
     own = client.place.settings_path if isinstance(client.place, Local) else None
     if settings.exists() and (own is None or own.resolve() not in (settings.resolve(), directory.resolve())):
         click.echo(f"{settings} is not applied: it is not the settings file of this server", err=True)
-
-
-def tree(configuration: Configuration) -> dict[str, Any]:
-    """Return a configuration as the API takes it; files that others include are part of their zone's text there."""
-    from lbdns.manage.store.revisions.from_files import state_of
-    from lbdns.manage.store.revisions.to_files import tree_of
-
-    return tree_of(state_of(configuration, 0), has_private_views=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lbdns.base.words import OWN_PATH, REVISIONS_MAX
-from lbdns.cli.commands.apply_command import carry_out
+from lbdns.cli.commands.apply_command import StoreChange
 from lbdns.cli.frame import difference
 from lbdns.cli.frame.client import ApiClient, api_options
 from lbdns.cli.frame.common import local_time, print_json
@@ -87,6 +87,6 @@ def restore(
 ) -> None:
     """Make the objects as they were at revision N, as a new revision. Ids stay; SOA serials go on."""
     path = f"{OWN_PATH}/revisions/{number}/restore"
-    plan = client.post(path, {"dry_run": True})
     body = {"message": message} if message else {}
-    carry_out(client, path, plan, body, dry_run=dry_run, yes=yes, guard=guard, as_json=as_json)
+    change = StoreChange(client, path, body, path, {"dry_run": True})
+    change.carry_out(dry_run=dry_run, yes=yes, guard=guard, as_json=as_json)

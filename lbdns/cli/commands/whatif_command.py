@@ -111,10 +111,11 @@ def _of_files(client: ApiClient, directory: Path, question: WhatIfQuestion, samp
 def _of_api(
     client: ApiClient, directory: Path | None, revision: int | None, prune: bool, question: WhatIfQuestion
 ) -> dict[str, Any]:
-    from lbdns.cli.commands.apply_command import checked, tree
+    from lbdns.cli.commands.apply_command import checked
+    from lbdns.manage.store.revisions.sent_tree import sent_tree
 
     params = {"since": question.since_s, "until": question.until_s, "all_up": question.all_up, "revision": revision}
-    body = None if directory is None else {"configuration": tree(checked(directory)), "prune": prune}
+    body = None if directory is None else {"configuration": sent_tree(checked(directory)), "prune": prune}
     told: dict[str, Any] = client.post(f"{OWN_PATH}/whatif", body, **params)
     return told
 

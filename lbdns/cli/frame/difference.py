@@ -31,15 +31,22 @@ PAST: Final = {"create": "created", "update": "changed", "delete": "deleted"}
 VALUE_CHARS_MAX: Final = 200
 
 
-def show(differences: Sequence[Mapping[str, Any]]) -> None:
-    """Print a block for each object, and how many are not shown."""
+def total(counts: Mapping[str, Mapping[str, int]]) -> int:
+    """Return how many objects are concerned."""
+    return sum(number for of_action in counts.values() for number in of_action.values())
+
+
+def show(differences: Sequence[Mapping[str, Any]], count: int | None = None) -> None:
+    """Print a block for each object, and how many are not shown; `count`: of how many these are the first, None where
+    they are all."""
     for one in differences[:SHOWN_MAX]:
         sign, colour = SIGNS[one["action"]]
         click.secho(f"{sign} {printable(title(one))}", fg=colour)
         for line in _lines(one):
             click.secho(f"    {printable(line)}", fg=_line_colour(one, line))
-    if len(differences) > SHOWN_MAX:
-        click.echo(f"... and {len(differences) - SHOWN_MAX:,} more; --json says them all")
+    left = (len(differences) if count is None else count) - SHOWN_MAX
+    if left > 0:
+        click.echo(f"... and {left:,} more; --json says them all")
 
 
 def summary(counts: Mapping[str, Mapping[str, int]], words: Mapping[str, str] = FUTURE) -> str:

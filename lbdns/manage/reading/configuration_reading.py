@@ -97,7 +97,7 @@ class ConfigurationReading:
             raise ConfigError((replace(one, at=ways.to(one)) for one in map(_placed, examined.errors)), examined.more)
         yield [_FIELDS, fields]
         yield from ([_NAMED, part] for part in in_parts(named_bodies(examined.configuration)))
-        yield from ([_BALANCERS, part] for part in in_parts(balancer_bodies(examined.configuration)))
+        yield from ([_BALANCERS, part] for part in in_parts(balancer_bodies(examined.configuration.load_balancers)))
         for zone in zones_of(examined.configuration):
             yield [_ZONE, zone.body]
             yield from ([_RECORDS, part] for part in in_parts(zone.records))

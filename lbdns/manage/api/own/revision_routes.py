@@ -59,6 +59,9 @@ TREE_SECTIONS: Final = (*SECTIONS, Kind.ZONE.section)
 router = APIRouter(prefix=OWN_PATH, tags=["revisions"])
 
 Number = Annotated[int, InPath(ge=0, le=NUMBER_MAX)]
+TellMax = Annotated[
+    int | None, Query(ge=0, le=NUMBER_MAX, description="differences that are told at most; `counts` counts all of them")
+]
 
 
 class FieldDifference(TypedDict):
@@ -140,15 +143,19 @@ class Files(TypedDict):
 
 
 @router.post("/plan", **describe(Applied, body=ApplyBody))
-async def plan(site: CurrentSite, caller: CurrentCaller, request: Request, body: LargeBody) -> Response:
+async def plan(
+    site: CurrentSite, caller: CurrentCaller, request: Request, body: LargeBody, tell_max: TellMax = None
+) -> Response:
     """Say what applying a configuration would change; nothing is changed."""
-    return await _apply(site, caller, request, body, dry_run=True)
+    return await _apply(site, caller, request, body, tell_max, dry_run=True)
 
 
 @router.post("/apply", **describe(Applied, body=ApplyBody))
-async def apply(site: CurrentSite, caller: CurrentCaller, request: Request, body: LargeBody) -> Response:
+async def apply(
+    site: CurrentSite, caller: CurrentCaller, request: Request, body: LargeBody, tell_max: TellMax = None
+) -> Response:
     """Apply a configuration in one transaction."""
-    return await _apply(site, caller, request, body, dry_run=False)
+    return await _apply(site, caller, request, body, tell_max, dry_run=False)
 
 
 @router.get("/configuration", **describe(Files))
@@ -194,7 +201,9 @@ def revision_configuration(site: CurrentSite, caller: CurrentCaller, number: Num
 
 
 @router.post("/revisions/{number}/restore", **describe(Planned, body=RestoreBody))
-async def restore_revision(site: CurrentSite, caller: CurrentCaller, number: Number, body: JsonObject) -> Response:
+async def restore_revision(
+    site: CurrentSite, caller: CurrentCaller, number: Number, body: JsonObject, tell_max: TellMax = None
+) -> Response:
     """Make the objects as they were at a revision, as a new revision; ids stay, SOA serials go on."""
     fields = checked_fields(body, RestoreBody)
     target = await asyncio.to_thread(_state_at, _store(site), number)
@@ -213,7 +222,7 @@ async def restore_revision(site: CurrentSite, caller: CurrentCaller, number: Num
         dry_run=bool(fields.get("dry_run")),
         is_local=caller.local,
     )
-    return await asyncio.to_thread(_planned, done, before)
+    return await asyncio.to_thread(_planned, done, before, tell_max)
 
 
 @router.get("/changes", **describe(Changes))
@@ -247,7 +256,9 @@ def _feed(store: Store, after: int, limit: int) -> Response:
     return ok({"revision": store.head, "revisions": found})
 
 
-async def _apply(site: ApiSite, caller: Caller, request: Request, body: LargeBody, dry_run: bool) -> Response:
+async def _apply(
+    site: ApiSite, caller: Caller, request: Request, body: LargeBody, tell_max: int | None, dry_run: bool
+) -> Response:
     if not site.manager.is_writable:
         await site.manager.change(caller.author, "", _nothing)  # raises what there is to say
     point_by(request, lambda problem: problem.at or None)
@@ -264,7 +275,7 @@ async def _apply(site: ApiSite, caller: Caller, request: Request, body: LargeBod
     done = await site.manager.change(
         caller.author, message, make, based_on=based_on, dry_run=dry_run, is_local=caller.local
     )
-    return await asyncio.to_thread(_planned, done, before, {"unnamed": done.result})
+    return await asyncio.to_thread(_planned, done, before, tell_max, {"unnamed": done.result})
 
 
 def _nothing(edit: Edit) -> None:
@@ -325,13 +336,14 @@ def _differences(found: Iterable[Change], before: State, after: State) -> dict[s
     return {"differences": diff.describe(found, before, after), "counts": diff.count(found)}
 
 
-def _planned(done: Done[Any], before: State, more: Mapping[str, Any] | None = None) -> Response:
+def _planned(done: Done[Any], before: State, tell_max: int | None, more: Mapping[str, Any] | None = None) -> Response:
     after = before.changed(done.changes, done.revision)
     body = {"revision": done.revision, "counts": diff.count(done.changes), **(more or {})}
     told = warnings(done.warnings[:WARNINGS_MAX])
     if len(done.warnings) > WARNINGS_MAX:
         told.append({"code": WARNING_CODE, "message": f"and {len(done.warnings) - WARNINGS_MAX} more"})
-    return ok_with_list(body, "differences", diff.described(done.changes, before, after), told)
+    differences = islice(diff.described(done.changes, before, after), tell_max)
+    return ok_with_list(body, "differences", differences, told)
 
 
 def _files(state: State, site: ApiSite, caller: Caller) -> Response:

@@ -76,7 +76,7 @@ def tree_of(
         hidden = SECRET_FIELDS[kind] if kind in without else frozenset()
         bodies = {item.name: to_names(kind, item.body, state) for item in state.all(kind).values()}
         tree[kind.section] = {
-            name: _in_short(kind, {field: value for field, value in body.items() if field not in hidden})
+            name: in_short(kind, {field: value for field, value in body.items() if field not in hidden})
             for name, body in bodies.items()
         }
     for network in state.all(Kind.VIRTUAL_NETWORK).values():
@@ -85,7 +85,7 @@ def tree_of(
             tree[Kind.VIRTUAL_NETWORK.section][network.name] = {"id": network.id, **body}
     for kind in LISTED:
         tree[kind.section] = [
-            _name_first(to_names(kind, as_served(item, state, has_private_views), state), kind)
+            name_first(to_names(kind, as_served(item, state, has_private_views), state), kind)
             for item in state.all(kind).values()
             if not is_left_out(item, state, has_private_views)
         ]
@@ -109,13 +109,13 @@ def file_name(label: str) -> str:
     return f"{label}.zone".replace("/", "\\047")
 
 
-def _in_short(kind: Kind, body: Mapping[str, Any]) -> Any:
+def in_short(kind: Kind, body: Mapping[str, Any]) -> Any:
     """Return what files have below an object's name: its fields, or the one that a text stands for."""
     fields = {field: value for field, value in body.items() if field != "name"}
     return fields[kind.short] if fields.keys() == {kind.short} else fields
 
 
-def _name_first(body: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+def name_first(body: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
     """Return the fields of an object in a list, its name, type and view first."""
     return {field: body[field] for field in (kind.called_by, "type", VIEW) if field in body} | dict(body)
 

@@ -5,7 +5,7 @@ It is JSON throughout, so that one process can make it and another take it over 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from lbdns.manage.store.records.record_bodies import GIVEN
 from lbdns.manage.store.zones.own_servers import marked_servers
 from lbdns.manage.store.zones.zone_bodies import SECONDARY, overlay_bodies, zone_bodies
 from lbdns.manage.store.zones.zone_soa import default_soa
+from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import Configuration
 from lbdns.model.kind_models import NAMED_BESIDE
 from lbdns.model.view_names import VIEW, labelled
@@ -54,7 +55,9 @@ class Wanted:
 def wanted_of(configuration: Configuration) -> Wanted:
     """Return what a checked configuration says."""
     return Wanted(
-        list(named_bodies(configuration)), list(balancer_bodies(configuration)), list(zones_of(configuration))
+        list(named_bodies(configuration)),
+        list(balancer_bodies(configuration.load_balancers)),
+        list(zones_of(configuration)),
     )
 
 
@@ -70,9 +73,9 @@ def named_bodies(configuration: Configuration) -> Iterator[tuple[Kind, str, Body
             yield kind, name, {"name": name, **body} if kind in NAMED_BESIDE else body
 
 
-def balancer_bodies(configuration: Configuration) -> Iterator[Body]:
-    """Yield the load balancers."""
-    for balancer in configuration.load_balancers:
+def balancer_bodies(balancers: Iterable[LoadBalancer]) -> Iterator[Body]:
+    """Yield load balancers."""
+    for balancer in balancers:
         yield balancer.model_dump(mode="json", exclude_defaults=True)
 
 
