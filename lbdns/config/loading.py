@@ -117,7 +117,8 @@ def examine(
     """Read a configuration directory and note in `files` what is read; never raises for what stands in it.
 
     `base`, `tolerates`, `state`: as in `load`. `texts` is filled with what was read, by files' names in the directory.
-    Without `knows_settings` the objects are for another server: what hangs on its lists and databases is not checked.
+    Without `knows_settings` the objects are for another server: what hangs on its lists and databases is not checked,
+    and what in load balancers does not act, or surprises, is that server's to tell.
     """
     with without_cyclic_collection():
         reading = _Loading(

@@ -62,6 +62,16 @@ def test_as_numbers_need_a_database(tmp_path: Path) -> None:
     assert told(examined(rules=rules, knows_settings=False)) == []
 
 
+def test_what_does_not_act_is_told_by_the_server_that_has_it() -> None:
+    """Files for another server have their mistakes told, those of load balancers' places among them."""
+    fields = {"proxied": True, "ttl": 1, "steering_policy": "geo", "pop_pools": {"QQQ": ["eu"]}}
+    pools = {"us": {"origins": [{"name": f"a{at}", "address": f"192.0.2.{at + 1}"} for at in range(100)]}}
+    here, elsewhere = (examined(knows, pools=pools, **fields) for knows in (True, False))
+    assert {*paths(here)} == {"pop_pools.QQQ", "default_pools", "pop_pools", "proxied", "ttl"}
+    assert here.errors == elsewhere.errors and [one.at[-1] for one in elsewhere.errors] == ["QQQ"]
+    assert not [one for one in elsewhere.warnings if one.at[0] == "load_balancers"]
+
+
 def test_coordinates_that_no_database_knows() -> None:
     """The one that lbdns ships knows countries."""
     found = examined(rules=[{"condition": "ip.src.lat gt 48.5 and ip.src.lon lt 10.5", "terminates": True}])

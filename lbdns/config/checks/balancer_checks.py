@@ -70,7 +70,7 @@ def _check_plain(objects: Objects, sight: Sight, facts: Facts, those: CheckedBal
         if one.about_zone is None:
             one.about_zone = tuple(_check_zone(one.placed, one.wire, pools, zones, facts))
         if one.about_fields is None:
-            one.about_fields = _check_fields(one.placed, one.wire, pools, facts)
+            one.about_fields = _check_fields(one, pools, facts)
     those.settle()
     return those.problems()
 
@@ -106,20 +106,19 @@ def _check_each(objects: Objects, sights: Sights | None, facts: Facts, checked: 
                 zones = sights[EVERY_VIEW].zones
                 one.about_zone = tuple(_check_zone(placed, one.wire, objects.pools, zones, facts))
         if one.about_fields is None:
-            one.about_fields = _check_fields(placed, one.wire, objects.pools, facts)
+            one.about_fields = _check_fields(one, objects.pools, facts)
         if sights is not None and len(sights) == 1:
             yield from one.about_zone or ()
         yield from one.about_fields
 
 
-def _check_fields(
-    placed: Placed[LoadBalancer], name: bytes, pools: Mapping[str, Placed[Pool]], facts: Facts
-) -> tuple[Problem, ...]:
+def _check_fields(one: Checked, pools: Mapping[str, Placed[Pool]], facts: Facts) -> tuple[Problem, ...]:
     """Return what is wrong with a load balancer wherever it stands."""
+    placed = one.placed
     plain = replace(placed, item=placed.item.without_rules()) if placed.item.has_rules else placed
     hosts, effects = _check_hosts(placed, pools), check_effects(plain, pools, facts)
-    rules, sizes = check_rules(placed, pools, facts), check_sizes(placed, name, pools)
-    return (*hosts, *effects, *rules, *sizes)
+    rules, sizes = check_rules(placed, pools, facts), check_sizes(placed, one.wire, one.names, pools)
+    return (*hosts, *effects, *rules, *(sizes if facts.tells_effects else ()))
 
 
 def _check_overridden(objects: Objects, sights: Sights, facts: Facts) -> Iterator[Problem]:

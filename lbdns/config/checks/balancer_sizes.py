@@ -6,7 +6,7 @@ Hostnames that are answered as addresses count as one of each family, the least 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -28,10 +28,15 @@ _FEW_HOSTS: Final = ROOM_MIN // (RECORD_HEAD_BYTES + named_head_bytes(0) + NAME_
 """So many fit whatever is asked."""
 
 
-def check_sizes(placed: Placed[LoadBalancer], name: bytes, pools: Mapping[str, Placed[Pool]]) -> Iterator[Problem]:
-    """Yield a warning for each pool of a load balancer (`name`: wire) whose answer does not fit."""
+def check_sizes(
+    placed: Placed[LoadBalancer], name: bytes, named: Iterable[str], pools: Mapping[str, Placed[Pool]]
+) -> Iterator[Problem]:
+    """Yield a warning for each pool of a load balancer (`name`: wire) whose answer does not fit; `named`: the pools
+    that it names anywhere."""
     balancer = placed.item
     few = _FEW_ADDRESSES if balancer.type == "A" else _FEW_HOSTS
+    if not any(len(pools[one].item.origins) > few for one in named if one in pools):
+        return
     if balancer.session_affinity == "ip_cookie" or not placed.knows("name", "type", "session_affinity"):
         return
     seen: set[str] = set()

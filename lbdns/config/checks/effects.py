@@ -22,7 +22,14 @@ _PROXY_FIELDS: Final = {"session_affinity_ttl", "session_affinity_attributes", "
 
 
 def check_effects(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]], facts: Facts) -> Iterator[Problem]:
-    """Yield the warnings about one load balancer's fields."""
+    """Yield the warnings about one load balancer's fields, and the mistakes that only look like such."""
+    if facts.tells_effects:
+        yield from _check_acting(placed, pools, facts)
+    yield from _check_codes(placed, facts)
+
+
+def _check_acting(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]], facts: Facts) -> Iterator[Problem]:
+    """Check that settings act, and that answers will not surprise."""
     balancer = placed.item
     yield from _check_proxy_only(placed)
     yield from _check_ttl(placed)
@@ -41,7 +48,6 @@ def check_effects(placed: Placed[LoadBalancer], pools: Mapping[str, Placed[Pool]
         )
         yield placed.source.warning(("name",), message)
     yield from _check_weights(placed)
-    yield from _check_codes(placed, facts)
 
 
 def _check_codes(placed: Placed[LoadBalancer], facts: Facts) -> Iterator[Problem]:

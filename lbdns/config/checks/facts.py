@@ -33,10 +33,11 @@ class Facts:
         signed: frozenset[bytes] = frozenset(),
         known: CheckedPools | None = None,
     ) -> None:
-        """Without `knows_settings` these are not the settings of the server that will have the load balancers; without
-        `knows_views` some views were refused. `signed`: apexes of the zones that are signed here. `known`: what is kept
-        of pools from one check to the next."""
+        """Without `knows_settings` these are not the settings of the server that will have the load balancers, which
+        tells of what does not act there; without `knows_views` some views were refused. `signed`: apexes of the zones
+        that are signed here. `known`: what is kept of pools from one check to the next."""
         self.signed = signed
+        self.tells_effects = knows_settings
         self.lists: frozenset[str] | None = frozenset(settings.lists) if knows_settings else None
         self.lacks_as_numbers = knows_settings and settings.geodata.asn is None
         self.about_conditions: dict[str, tuple[Mistaken, ...]] = {}  # by the condition's text

@@ -73,18 +73,22 @@ _LISTED_STAND_INS: Final[dict[str, Any]] = {
 """The same of lists within the settings' `access` and `zones`, by the field that has the list."""
 
 
-def build(model: type[Model], data: Any, source: Source, problems: list[Problem]) -> Placed[Model] | None:
+def build(
+    model: type[Model], data: Any, source: Source, problems: list[Problem], is_stored: bool = False
+) -> Placed[Model] | None:
     """Return the model of `data`, mended where it had to be; None where too little is left of it.
 
-    The bounds of its lists and mappings are looked at first, and what is beyond them is not. Where `problems` only
-    counts any more, mistakes are counted and nothing is mended.
+    The bounds of its lists and mappings are looked at first, and what is beyond them is not; of what `is_stored`, and
+    passed once, only where the model refuses it. Where `problems` only counts any more, mistakes are counted and
+    nothing is mended.
     """
-    shape = shape_of(model)
-    if not is_within(shape, data):
+    if not is_stored and not is_within(shape_of(model), data):
         return _Repair(model, data, source, problems).begin()
     try:
         return Placed(share_fields_set(model.model_validate(data)), source)
     except ValidationError as error:
+        if is_stored and not is_within(shape_of(model), data):
+            return _Repair(model, data, source, problems).begin()
         if isinstance(problems, KeptProblems) and problems.is_full:
             problems.more += mistake_count(error)
             return None

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic_core import to_json
 
+from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.own_package import package_environment
 from lbdns.manage.reading.body_refused import BadBody
 from lbdns.manage.reading.frames import read_frames
@@ -63,6 +64,7 @@ def _start(reading: Reading[Any], body_fd: int, byte_count: int) -> subprocess.P
     return process
 
 
+@without_cyclic_collection()
 def _hear(reading: Reading[_Read], process: subprocess.Popen[bytes]) -> _Read:
     assert process.stdout is not None, "it is a pipe"
     with process, process.stdout as told:

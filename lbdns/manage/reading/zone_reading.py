@@ -10,7 +10,6 @@ from typing import Any, Final
 from lbdns.base.errors import ConfigError, Problem
 from lbdns.base.kept_problems import KeptProblems
 from lbdns.base.repeats import gathered
-from lbdns.manage.reading.form_body import file_of_form
 from lbdns.manage.reading.frames import Frame, in_parts, problem_of, told_problem
 from lbdns.manage.reading.request_bounds import RECORDS_MAX
 from lbdns.manage.store.zones.zone_bodies import ImportedZone, import_zone
@@ -43,6 +42,8 @@ class ZoneReading:
     def tell(self, body: bytes) -> Iterator[Frame]:
         """Yield what a form says; raises BadBody, BodyRefused, or ConfigError with every mistake in the file, each with
         its line, those of one kind as one."""
+        from lbdns.manage.reading.form_body import file_of_form  # a tenth of a start, and a configuration is no form
+
         text = file_of_form(body, self.content_type)
         problems = KeptProblems()
         zone = import_zone(text, self.zone_name, problems, records_max=RECORDS_MAX, is_signed=self.is_signed)

@@ -20,7 +20,7 @@ from lbdns.config.yaml.repair import build
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.records.record_reading import canonical_record
-from lbdns.manage.store.references_by_name import as_api_says, to_ids, to_names
+from lbdns.manage.store.references_by_name import NamesOf, as_api_says, to_ids, to_names
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import canonical_zone, is_secondary
 from lbdns.model import bounds
@@ -86,19 +86,19 @@ def check_body(
     return CheckedBody(to_ids(kind, dumped, state), placed)
 
 
-def placed_of(item: Item, state: State, problems: list[Problem] | None = None) -> Placed[Any]:
-    """Return the model of a stored object, which passed its checks when it was stored.
+def placed_of(item: Item, names: State | NamesOf, problems: list[Problem] | None = None) -> Placed[Any]:
+    """Return the model of a stored object, which passed its checks when it was stored; `names`: of its state.
 
     `problems` gets what these say now: another release stored it, or it is damaged.
     """
     problems = [] if problems is None else problems
-    named = to_names(item.kind, item.body, state)
+    named = to_names(item.kind, item.body, names)
     if item.kind is Kind.VIRTUAL_NETWORK and item.id != lasting_network_id(item.name):
         named["id"] = item.id
     source = Source(STORED, 0, item.kind.section, item.name)
     if item.kind in NAMED_BESIDE:
         problems += [source.problem(("name",), message) for message in name_mistakes(named.pop("name", None))]
-    placed = build(MODELS[item.kind], named, source, problems)
+    placed = build(MODELS[item.kind], named, source, problems, is_stored=True)
     if placed is None:
         placed = Placed(MODELS[item.kind].model_construct(), source)
     return placed

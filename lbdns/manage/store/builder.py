@@ -28,6 +28,7 @@ from lbdns.manage.store.kept_models import KeptModels
 from lbdns.manage.store.located_problems import LocatedProblems, beside
 from lbdns.manage.store.making import destinations_by_tokens, pools_by_tokens
 from lbdns.manage.store.private_balancers import is_misnamed, is_unplaced
+from lbdns.manage.store.references_by_name import NamesOf
 from lbdns.manage.store.state import Items, State
 from lbdns.manage.store.unreadable import Unreadable, set_aside
 from lbdns.manage.store.zones.drafted_zones import DraftedZone, drafted_zone
@@ -78,12 +79,13 @@ class Builder:
             return state.beside(refused) if refused else state
 
     def _refused_objects(self, state: State) -> Iterator[tuple[Item, Sequence[str]]]:
+        names = NamesOf(state)
         for kind in BALANCING:
             read: list[tuple[Item, Placed[Any]]] = []
             for item in state.all(kind).values():
                 problems: list[Problem] = []
                 try:
-                    model = placed_of(item, state, problems)
+                    model = placed_of(item, names, problems)
                 except Exception as error:  # whatever a body may hold, it is told and not raised
                     yield item, (f"lbdns failed on it: {error!r}",)
                     continue
@@ -151,9 +153,10 @@ class Builder:
         `opens`: there is a view that serves private load balancers.
         """
         self._opened, opened = {}, self._opened
+        names = NamesOf(state)
         for kind in BALANCING:
             items, known = state.all(kind), self._models[kind]
-            placed = known.read(items, lambda item: placed_of(item, state))
+            placed = known.read(items, lambda item: placed_of(item, names))
             if mended:
                 placed = [mended.get(id, one) for id, one in zip(items, placed, strict=True)]
             if kind.is_keyed:

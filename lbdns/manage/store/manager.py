@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 
 from lbdns.base.errors import ConfigError, LbdnsError, Problem
 from lbdns.base.finishing import Finishing
+from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.words import SETTINGS_FILE, STORE_PLACE
 from lbdns.config.examined import Examined, Loaded
@@ -416,6 +417,7 @@ class StoreManager:
         else:
             await self.running.change(loaded, cause, commit)
 
+    @without_cyclic_collection()
     def _prepare(
         self, edit: Edit, make: Callable[[Edit], Result]
     ) -> tuple[Result, tuple[Change, ...], State, Examined]:

@@ -13,25 +13,53 @@ from lbdns.base.reference_paths import ITEMS, KEYS, VALUES, Steps, replacer
 from lbdns.manage.store.state import State
 
 _TO_NAMES: Final = {
-    kind: [replacer(Kind(field.kind), field.api_path, field.path[-1]) for field in kind.references] for kind in Kind
+    kind: [(field.api_path[0], replacer(Kind(field.kind), field.api_path, field.path[-1])) for field in kind.references]
+    for kind in Kind
 }
 _TO_IDS: Final = {
-    kind: [replacer(Kind(field.kind), field.path, field.api_path[-1]) for field in kind.references] for kind in Kind
+    kind: [(field.path[0], replacer(Kind(field.kind), field.path, field.api_path[-1])) for field in kind.references]
+    for kind in Kind
 }
+"""What replaces the references in each field that has some; most objects have few of the fields."""
 
 
-def to_names(kind: Kind, body: Mapping[str, Any], state: State) -> dict[str, Any]:
-    """Return a body whose references are names; what is not of the expected shape is left for the model to refuse."""
+class NamesOf:
+    """Names by reference, of all kinds, while a state stays as it is: each is looked for once, however many name it."""
 
-    def name_of(referred: Kind, reference: Any) -> Any:
+    def __init__(self, state: State) -> None:
+        """Begin with none."""
+        self._tables: dict[Kind, _NamesOfKind] = {}
+        self._state = state
+
+    def __call__(self, referred: Kind, reference: Any) -> Any:
+        """Return the name of an object of a kind; what leads to none, or is no reference, is what it was."""
         if not isinstance(reference, str):
             return reference
-        item = state.get(referred, reference.lower() if referred.area == NETWORKING else reference)
-        return item.name if item is not None and item.name else reference
+        table = self._tables.get(referred)
+        if table is None:
+            table = self._tables[referred] = _NamesOfKind(self._state, referred)
+        return table[reference]
 
+
+class _NamesOfKind(dict[str, str]):
+    def __init__(self, state: State, kind: Kind) -> None:
+        self._state = state
+        self._kind = kind
+
+    def __missing__(self, reference: str) -> str:
+        kind = self._kind
+        item = self._state.get(kind, reference.lower() if kind.area == NETWORKING else reference)
+        name = self[reference] = item.name if item is not None and item.name else reference
+        return name
+
+
+def to_names(kind: Kind, body: Mapping[str, Any], of: State | NamesOf) -> dict[str, Any]:
+    """Return a body whose references are names; what is not of the expected shape is left for the model to refuse."""
+    name_of = NamesOf(of) if isinstance(of, State) else of
     made = dict(body)
-    for replace in _TO_NAMES[kind]:
-        replace(made, name_of)
+    for field, replace in _TO_NAMES[kind]:
+        if field in body:
+            replace(made, name_of)
     return made
 
 
@@ -43,8 +71,9 @@ def to_ids(kind: Kind, body: Mapping[str, Any], state: State) -> dict[str, Any]:
         return item.id if item is not None else reference
 
     made = dict(body)
-    for replace in _TO_IDS[kind]:
-        replace(made, id_of)
+    for field, replace in _TO_IDS[kind]:
+        if field in body:
+            replace(made, id_of)
     return made
 
 

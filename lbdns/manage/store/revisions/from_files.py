@@ -183,7 +183,7 @@ def _balancer_item(
     name, type, view = str(body["name"]), str(body.get("type", "A")), str(body.get(VIEW, ""))
     is_private = body.get(ON_RAMPS) is not None or as_address(name) is not None
     suffixes = text_suffixes(name) if not is_private else ()
-    labels = (labelled(suffix, one) for suffix in suffixes for one in dict.fromkeys((view, "")))
+    labels = (labelled(suffix, one) for suffix in suffixes for one in (view, "")) if view else suffixes
     zones = [hosted[label] for label in labels if label in hosted]
     there = known.get((name, type, view))
     if there is None:

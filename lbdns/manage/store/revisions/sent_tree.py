@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.kinds import Kind
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.private_balancers import as_served
@@ -14,6 +15,7 @@ from lbdns.manage.store.revisions.wanted import balancer_bodies, named_bodies
 from lbdns.model.configuration import Configuration
 
 
+@without_cyclic_collection()
 def sent_tree(configuration: Configuration) -> dict[str, Any]:
     """Return a configuration as the API takes it; files that others include are part of their zone's text there.
 

@@ -23,7 +23,7 @@ from lbdns.base.kinds import FILES, KEYED, LISTED, Kind
 from lbdns.config.yaml.yaml_text import block_text, item_text
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.private_balancers import as_served, is_left_out
-from lbdns.manage.store.references_by_name import to_names
+from lbdns.manage.store.references_by_name import NamesOf, to_names
 from lbdns.manage.store.revisions.diff import SECRET_FIELDS
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import export_zone, is_secondary
@@ -71,10 +71,11 @@ def tree_of(
 ) -> dict[str, Any]:
     """Return a state as `lbdns.config.parse` takes it: sections of objects by name, and the zones' master texts."""
     tree: dict[str, Any] = {}
+    names = NamesOf(state)
     without = _hidden(has_secrets, has_keys)
     for kind in KEYED:
         hidden = SECRET_FIELDS[kind] if kind in without else frozenset()
-        bodies = {item.name: to_names(kind, item.body, state) for item in state.all(kind).values()}
+        bodies = {item.name: to_names(kind, item.body, names) for item in state.all(kind).values()}
         tree[kind.section] = {
             name: in_short(kind, {field: value for field, value in body.items() if field not in hidden})
             for name, body in bodies.items()
@@ -85,7 +86,7 @@ def tree_of(
             tree[Kind.VIRTUAL_NETWORK.section][network.name] = {"id": network.id, **body}
     for kind in LISTED:
         tree[kind.section] = [
-            name_first(to_names(kind, as_served(item, state, has_private_views), state), kind)
+            name_first(to_names(kind, as_served(item, state, has_private_views), names), kind)
             for item in state.all(kind).values()
             if not is_left_out(item, state, has_private_views)
         ]
