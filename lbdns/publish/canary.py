@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from operator import attrgetter, is_, is_not
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lbdns.answer.answer import Road, answer
 from lbdns.answer.match import MatchKind, match
@@ -50,28 +50,22 @@ class CanaryMemo:
     def __init__(self) -> None:
         """Begin with none."""
         self.enabled: Chosen[LoadBalancer] = Chosen(attrgetter("enabled"))
-        self._pools: BySequence[LoadBalancer, _Led] = BySequence()
+        # Each with the names of the pools: in one tuple, as there may be very many.
+        self._pools: BySequence[LoadBalancer, tuple[Any, ...]] = BySequence()
         self._led: dict[str, list[LoadBalancer]] = {}
 
     def led_by(self, pools: Iterable[str], balancers: Sequence[LoadBalancer]) -> Iterator[LoadBalancer]:
         """Yield those of some load balancers that can answer from any of some pools, each once; others are dropped."""
-        self._pools.of_all(balancers, lambda one: _Led(one, one.pool_names()))
-        for balancer, names in self._pools.went:
+        self._pools.of_all(balancers, lambda one: (one, *one.pool_names()))
+        for balancer, *names in self._pools.went:
             for name in names:
                 those = self._led[name]
                 del those[next(compress(itertools.count(), map(is_, those, itertools.repeat(balancer))))]
-        for balancer, names in self._pools.came:
+        for balancer, *names in self._pools.came:
             for name in names:
                 self._led.setdefault(name, []).append(balancer)
         found = itertools.chain.from_iterable(self._led.get(name, ()) for name in pools)
         return iter({id(one): one for one in found}.values())
-
-
-class _Led(NamedTuple):
-    """A load balancer, and the names of the pools that it can answer from."""
-
-    balancer: LoadBalancer
-    pools: frozenset[str]
 
 
 def try_canaries(
@@ -157,9 +151,10 @@ def _changed(
     end_before, end = len(before.load_balancers) - last, len(configuration.load_balancers) - last
     known = {*map(id, before.load_balancers[first:end_before])}
     changed = [one for one in configuration.load_balancers[first:end] if one.enabled and id(one) not in known]
-    pools = compress(
-        configuration.pools, map(is_not, configuration.pools.values(), map(before.pools.get, configuration.pools))
-    )
+    are_others = map(is_not, configuration.pools.values(), map(before.pools.get, configuration.pools))
+    pools = [*compress(configuration.pools, are_others)]
+    if not pools:
+        return changed
     led = {*map(id, changed)}
     return [*changed, *(one for one in memo.led_by(pools, balancers) if id(one) not in led)]
 
