@@ -251,7 +251,7 @@ class Publisher:
     def _write_tries(self, compiled: Snapshot, generation: int) -> Path:
         """Return where the tries of a snapshot are, after writing them unless they are those written last."""
         nodes, path = compiled.columns["trie_nodes"].obj, self._run.tries(generation)
-        unpacked = compiled.parts[-1].path if compiled.parts else None
+        unpacked = compiled.part_of("trie_nodes").path if compiled.parts else None
         if self._tries is not None and (self._tries[0] is nodes or self._are_restored(compiled)):
             path = self._tries[1]
         elif unpacked is not None and unpacked == self._run.tries(UNPACKED) and unpacked.exists():

@@ -59,8 +59,8 @@ SOURCE_NAMES = {
 }
 
 
-def _as_it_is(key: Any) -> Key:
-    return key  # type: ignore[no-any-return]
+def _as_it_is(key: Key) -> Key:
+    return key
 
 
 def _as_a_key(name: str) -> Key:
