@@ -312,12 +312,17 @@ def kernel_extensions() -> list[Any]:
     extensions = []
     # What a module needs comes before it.
     for path in sorted(KERNEL, key=lambda path: len(cimports_of(path))):
-        extension = Extension(module_of(path), [path], optional=True, extra_compile_args=["-O3"])
+        extension = Extension(module_of(path), [path], optional=True, extra_compile_args=optimization())
         extension.source = path
         extensions.append(extension)
         if not cimports_of(path) & refused and not translate(extension):
             refused.add(extension.name)
     return without(extensions, refused)
+
+
+def optimization() -> list[str]:
+    """Return the level of optimization to ask for: none where CFLAGS names one, since the last one named counts."""
+    return [] if re.search(r"(^|\s)-O", os.environ.get("CFLAGS", "")) else ["-O3"]
 
 
 def translate(extension: Any) -> bool:
