@@ -7,24 +7,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.pacing import Pacing
 from lbdns.config.files_read import Stamp
 from lbdns.config.yaml.source import Placed
 from lbdns.model.configuration import Configuration
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 
+Texts = Callable[[Pacing | None], Mapping[str, str]]
+"""Returns a configuration as texts, by the names of files in a directory, at a pace where one is given."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A configuration that passed every check, and what its operator should know all the same.
 
-    `texts`: returns it as texts, by the names of files in a directory. `read`: the files that it was read from, as they
-    were then (FilesRead.as_read); None where it was not read from any, or it is not known.
+    `read`: the files that it was read from, as they were then (FilesRead.as_read); None where it was not read from any,
+    or it is not known.
     """
 
     configuration: Configuration
     warnings: tuple[Problem, ...]
-    texts: Callable[[], Mapping[str, str]] = dict
+    texts: Texts = lambda pace: {}
     read: Mapping[Path, Stamp | None] | None = None
 
 

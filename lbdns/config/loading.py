@@ -76,7 +76,7 @@ def load(
     """
     texts: dict[str, str] = {}
     loaded = examine(directory, files, base, None if files is None else texts, tolerates, state=state).loaded()
-    return replace(loaded, texts=lambda: texts)
+    return replace(loaded, texts=lambda pace: texts)
 
 
 def parse(tree: Mapping[str, Any], base: Path, source: str = "<dict>") -> Loaded:

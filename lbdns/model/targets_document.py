@@ -8,7 +8,7 @@ has no need of pydantic.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
@@ -52,6 +52,8 @@ class EndpointSpec:
     network: str = ""
 
 
+_SEPARATOR: Final = b",\n"
+"""Between the parts of a list; within JSON's strings no line ends."""
 NOT_ON_WIRE: Final = frozenset({"pool", "name", "slot", "is_name", "enabled", "identity", "must_resolve"})
 """Fields of an endpoint that no probe of it follows from: a change of any other one begins its probes anew."""
 
@@ -163,9 +165,19 @@ def encode_head(head: TargetsHead) -> bytes:
     return write_term(head)
 
 
+def join_parts(parts: Iterable[bytes]) -> bytes:
+    """Return a list's text, without brackets: each part stands on a line of its own."""
+    return _SEPARATOR.join(parts)
+
+
+def split_parts(text: bytes) -> list[bytes]:
+    """Return the parts of a list's text, none of an empty one."""
+    return text.split(_SEPARATOR) if text else []
+
+
 def with_lists(head: bytes, pools: bytes, load_balancers: bytes) -> bytes:
-    """Return a whole document, of its head and of lists: pools and load balancers, encoded, with commas between them,
-    so that a writer of many generations can keep what stays."""
+    """Return a whole document, of its head and of the texts of its lists, so that a writer of many generations can keep
+    what stays."""
     return b'%b,"pools":[%b],"load_balancers":[%b]}' % (head.removesuffix(b"}"), pools, load_balancers)
 
 

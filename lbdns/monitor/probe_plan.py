@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import fields, replace
 from operator import attrgetter
 from typing import Final, Protocol
@@ -79,22 +79,34 @@ class ProbePlan:
         self._networks: ReachTerms = DEFAULT
         self.shares: ProbeShares | None = None
         self._is_apart = False
+        self._about: tuple[object, ...] = ()  # what all checks rest on beside pools and their monitors
+        self._has_ended = False  # a check, since vantage points were looked through
         self.checks: dict[CheckKey, Check] = {}
 
     def adopt(self, targets: Targets, addresses: Addresses) -> None:
         """Plan for a generation that the ledger has adopted; `addresses` gives those of a hostname."""
-        self._vantages = targets.vantages
         self._networks = targets.probe_networks
+        about = targets.vantages, *(self._way_into(network.name) for network in targets.networks), self.shares
+        is_about_same, self._about = about == self._about and self.shares is None, about
+        self._vantages = targets.vantages
         former, self._members = self._members, {}
         self._members = {member: former.get(member, member) for pool in targets.pools for member in pool.members}
-        for endpoint in self._ledger.endpoints.values():
+        for endpoint in self._due() if is_about_same else self._ledger.endpoints.values():
             self.replan(endpoint, addresses)
         # Those that are gone after those that are new: a check that only changes hands goes on.
         for gone in self._series.keys() - self._ledger.endpoints.keys():
             for series, check in self._series.pop(gone).values():
                 self._leave(check, series)
-        for vantage in self._gates.keys() - {check.vantage for check in self.checks.values()}:
-            del self._gates[vantage]
+        if self._has_ended:
+            self._has_ended = False
+            for vantage in self._gates.keys() - {check.vantage for check in self.checks.values()}:
+                del self._gates[vantage]
+
+    def _due(self) -> Iterator[EndpointHealth]:
+        """Yield the endpoints whose checks may be others where pools alone are: those of pools that the generation
+        before had otherwise, and hostnames, whose addresses may have come with it."""
+        yield from (endpoint for pool in self._ledger.begun for endpoint in pool.endpoints)
+        yield from (endpoint for endpoint in self._ledger.endpoints.values() if endpoint.spec.is_name)
 
     def be_apart(self, is_apart: bool) -> None:
         """Take it that this machine hears too little of its fleet, or hears enough of it again."""
@@ -249,6 +261,7 @@ class ProbePlan:
         if not check.listeners:
             self._scheduler.remove(check)
             del self.checks[check.key]
+            self._has_ended = True
             if check.target.way is not None:
                 check.target.way.leave(check.target.address, check.target.port)
             gate = self._gates.get(check.vantage)

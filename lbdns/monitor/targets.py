@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import join_path
@@ -29,7 +30,9 @@ from lbdns.model.targets_document import (
     with_lists,
 )
 from lbdns.model.term_reader import BadTerm
+from lbdns.monitor.listed_parts import ListedParts, PartsReading
 
+Spec = TypeVar("Spec")
 _GENERATION = re.compile(rb'"generation": ?\d+')
 """Stands once in a document, before all that it says of the work."""
 
@@ -82,12 +85,14 @@ class Targets:
 
 
 class LoadedTargets(NamedTuple):
-    """A document's content, a digest of all of it but the generation's number, its head, and how many before it had the
-    same digest."""
+    """A document's content, a digest of all of it but the generation's number, its head and lists, and how many before
+    it had the same digest."""
 
     targets: Targets
     digest: bytes
     head: TargetsHead
+    pools: ListedParts[PoolSpec]
+    balancers: ListedParts[BalancerSpec]
     repeats: int = 0
 
 
@@ -99,9 +104,8 @@ def load_targets(path: Path, generation: int, known: LoadedTargets | None = None
         digest = blake2b(_GENERATION.sub(b"", data, count=1)).digest()
         if known is not None and known.digest == digest:
             targets = replace(known.targets, generation=generation)
-            return LoadedTargets(targets, digest, known.head, known.repeats + 1)
-        head = decode_head(data)
-        return LoadedTargets(_targets(path.parent, data, head, known), digest, head)
+            return known._replace(targets=targets, repeats=known.repeats + 1)
+        return _load(path.parent, data, digest, known)
     except OSError as error:
         raise LbdnsError(f"{path}: cannot read what to probe: {error.strerror}") from error
     except BadTerm as error:
@@ -113,20 +117,35 @@ def load_targets(path: Path, generation: int, known: LoadedTargets | None = None
         ) from error
 
 
-def _targets(folder: Path, data: bytes, head: TargetsHead, known: LoadedTargets | None) -> Targets:
-    """Return what a document and its lists beside it say, with those of `known` that are the same lists."""
+def _load(folder: Path, data: bytes, digest: bytes, known: LoadedTargets | None) -> LoadedTargets:
+    """Return what a document and its lists beside it say; parts of lists that `known` has are not read anew."""
+    head = decode_head(data)
     if head.pools_of == 0:
-        return parse_targets(data)
-    pools = balancers = None
-    if known is not None:
-        is_judged_alike = (head.monitors, head.monitor_groups) == (known.head.monitors, known.head.monitor_groups)
-        pools = known.targets.pools if known.head.pools_of == head.pools_of and is_judged_alike else None
-        balancers = known.targets.balancers if known.head.load_balancers_of == head.load_balancers_of else None
-    _, *paths = all_targets_paths(folder, head.generation)
-    lists = [_inner(path) if one is None else b"" for one, path in zip((pools, balancers), paths, strict=True)]
-    found = parse_targets(with_lists(data, *lists))
-    pools, balancers = found.pools if pools is None else pools, found.balancers if balancers is None else balancers
-    return replace(found, pools=pools, balancers=balancers)
+        targets = parse_targets(data)
+        return LoadedTargets(targets, digest, head, ListedParts(targets.pools), ListedParts(targets.balancers))
+    before = known and known.head
+    is_judged_alike = before and (head.monitors, head.monitor_groups) == (before.monitors, before.monitor_groups)
+    known_pools = known.pools if known is not None and is_judged_alike else None
+    known_balancers = known and known.balancers
+    _, of_pools, of_balancers = all_targets_paths(folder, head.generation)
+    are_same = before is not None and before.pools_of == head.pools_of
+    new_pools, all_pools = _unread(of_pools, known_pools, are_same)
+    are_same = before is not None and before.load_balancers_of == head.load_balancers_of
+    new_balancers, all_balancers = _unread(of_balancers, known_balancers, are_same)
+    found = parse_targets(with_lists(data, new_pools, new_balancers))
+    pools, balancers = all_pools(found.pools), all_balancers(found.balancers)
+    targets = replace(found, pools=pools.specs, balancers=balancers.specs)
+    return LoadedTargets(targets, digest, head, pools, balancers)
+
+
+def _unread(
+    path: Path, known: ListedParts[Spec] | None, is_same: bool
+) -> tuple[bytes, Callable[[Sequence[Spec]], ListedParts[Spec]]]:
+    """Return the text of a list's parts that are not known, and what makes the list of what they say."""
+    if known is not None and is_same:
+        return b"", lambda found: known
+    reading = PartsReading(_inner(path), known)
+    return reading.new, reading.whole
 
 
 def _inner(path: Path) -> bytes:

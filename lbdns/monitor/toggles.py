@@ -15,7 +15,7 @@ def toggles(former: Iterable[PoolSpec], now: Iterable[PoolSpec], now_s: float) -
     pools = {pool.name: pool for pool in former}
     for pool in now:
         known = pools.get(pool.name)
-        if known is None:
+        if known is None or known is pool:
             continue
         if known.enabled != pool.enabled:
             words = _words(pool.enabled)

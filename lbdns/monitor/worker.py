@@ -53,6 +53,8 @@ SLOW_TICK_S: Final = 1.0
 SAVE_LATENCY_S: Final = 60.0
 SETTLINGS_MAX: Final = 3
 """Generations that are settled at once, of those between two slow ticks: each takes as long as all that is there."""
+WORTH_SETTLING: Final = 10
+"""Settled once one in so many pools and load balancers has been replaced."""
 SPARE_FILES: Final = 64  # descriptors that are not probes'
 
 log = logging.getLogger("lbdns.monitor")
@@ -86,7 +88,7 @@ class MonitorWorker:
         self._adopt(first)
         self._restore_latency()
         self._recall_told()
-        self._settlings = 0
+        self._settlings = self._unsettled = 0
         self._say_adopted()
         self._have_settled()
 
@@ -159,7 +161,7 @@ class MonitorWorker:
         self._targets = targets = generation.targets
         self._join_fleet(targets)
         vantages = targets.vantages if self._fleet is None else self._fleet.shown_vantages
-        lacks = generation.own.lacks_answers if generation.own is not None else lambda pool: False
+        lacks = generation.own.lacks_answers if generation.own is not None else None
         self._ledger.adopt(targets.pools, targets.balancers, generation.table, vantages, lacks)
         self._ways.adopt(targets.networks, targets.resolvers)
         self._networks.adopt(self._ways.all)
@@ -221,7 +223,13 @@ class MonitorWorker:
         )
 
     def _have_settled(self) -> None:
-        """Have settled what a generation left that was adopted, at once or later."""
+        """Have settled what a generation left that was adopted, at once or later; not before it is worth it, since all
+        that lives is walked for it."""
+        ledger = self._ledger
+        self._unsettled += len(ledger.begun) + ledger.begun_balancers
+        if WORTH_SETTLING * self._unsettled < len(ledger.pools) + len(ledger.balancers):
+            return
+        self._unsettled = 0
         self._is_settled = False
         if self._settlings < SETTLINGS_MAX:
             self._settle()

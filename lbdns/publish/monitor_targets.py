@@ -31,6 +31,7 @@ from lbdns.model.targets_document import (
     encode_balancer,
     encode_pool,
     is_name,
+    join_parts,
 )
 from lbdns.model.virtual_network import NetworkTable, VirtualNetwork
 from lbdns.snapshot.compile.compiler import site_of
@@ -77,7 +78,7 @@ class TargetsMemo:
             self._at_apex, self._apexes = KeyCounts(), apexes
             self._at_apex.change(_pools_of(found, apexes), ())
         if self._balancers_text is None:
-            self._balancers_text = b",".join(filter(None, map(_DATA, found)))
+            self._balancers_text = join_parts(filter(None, map(_DATA, found)))
 
     @property
     def balancers_text(self) -> bytes:
@@ -111,7 +112,7 @@ class TargetsMemo:
                 self._pools_text = None
         self._about, self._slots = about, slots
         if self._pools_text is None:
-            self._pools_text = b",".join(map(_DATA, parts))
+            self._pools_text = join_parts(map(_DATA, parts))
         return self._pools_text
 
     def _changed(self, slots: Slots) -> Container[str]:

@@ -47,7 +47,7 @@ def test_secrets_come_from_files_and_are_kept(directory: Path) -> None:
     assert (second.name, second.algorithm, second.secret) == ("ns3", "hmac-sha256", SECRET)
     assert second.octets == b"a secret of thirty-two octets..."
     assert directory / "secret.txt" in files.paths  # a change of it is a change of the configuration
-    assert sorted(loaded.texts()) == ["example.com.zone", "lbdns.yaml", "secret.txt"]
+    assert sorted(loaded.texts(None)) == ["example.com.zone", "lbdns.yaml", "secret.txt"]
     assert decode_configuration(encode_configuration(loaded.configuration)) == loaded.configuration
     assert load_settings(directory).keys == (first, second)
     assert readable_settings(directory).keys[1] == TsigKey(name="ns3", secret_file=directory / "secret.txt")
@@ -59,7 +59,7 @@ def test_what_is_kept_stands_in_for_files_that_are_gone(
 ) -> None:
     loaded = load(directory, FilesRead())
     kept = tmp_path_factory.mktemp("kept")
-    for name, text in loaded.texts().items():
+    for name, text in loaded.texts(None).items():
         (kept / name).write_text(text)
     (directory / "secret.txt").unlink()
     assert load(kept, base=directory).configuration.settings.keys == loaded.configuration.settings.keys

@@ -138,7 +138,7 @@ def test_kept_texts_are_read_with_the_lists_among_them(
     (directory / "lbdns.yaml").write_text("lists: {all: all.txt, elsewhere: ../elsewhere.txt}\n")
     (directory / "all.txt").write_text("192.0.2.0/24\n")
     (directory.parent / "elsewhere.txt").write_text("198.51.100.0/24\n")
-    texts = load(directory, FilesRead()).texts()
+    texts = load(directory, FilesRead()).texts(None)
     (directory / "all.txt").write_text("broken\n")
     kept = tmp_path_factory.mktemp("kept")
     for name, text in texts.items():

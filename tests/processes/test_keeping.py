@@ -7,13 +7,14 @@ import dataclasses
 import errno
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.pacing import Pacing
 from lbdns.base.words import LAST_SERVED
 from lbdns.config.loading import examine, parse
 from lbdns.dns.zone import RRset, Zone
@@ -119,11 +120,15 @@ def test_a_full_disk_leaves_what_was_kept(
     assert kept_ttl(tmp_path) == 40
 
 
+def kept_text(ttl: str, pace: Pacing | None) -> Mapping[str, str]:
+    return {"a.txt": ttl}
+
+
 def test_of_changes_that_hurry_not_each_is_kept_but_the_last_one(
     tmp_path: Path, published: tuple[Published, Published], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (
-        ToKeep(one, partial(dict, {"a.txt": ttl}), 1.0) for one, ttl in zip(published, ("30", "40"), strict=True)
+        ToKeep(one, partial(kept_text, ttl), 1.0) for one, ttl in zip(published, ("30", "40"), strict=True)
     )
     rests: list[float] = []
 

@@ -21,6 +21,7 @@ from lbdns.base.errors import ConfigError, LbdnsError, Problem
 from lbdns.base.finishing import Finishing
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.kinds import BALANCING, Kind
+from lbdns.base.pacing import Pacing
 from lbdns.base.words import SETTINGS_FILE, STORE_PLACE
 from lbdns.config.examined import Examined, Loaded
 from lbdns.config.loading import none_tolerated
@@ -154,10 +155,10 @@ class StoreManager:
         """Return what was loaded, with the files that would say a state and its settings."""
         settings_texts, opens = self._settings_texts, bool(private_views(self.settings.views))
 
-        def texts() -> Mapping[str, str]:
+        def texts(pace: Pacing | None) -> Mapping[str, str]:
             from lbdns.manage.store.revisions.to_files import export
 
-            return {**export(state, opens).files, **settings_texts}
+            return {**export(state, opens, pace=pace).files, **settings_texts}
 
         return replace(loaded, texts=texts)
 

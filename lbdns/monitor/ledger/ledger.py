@@ -35,6 +35,11 @@ from lbdns.monitor.probes.result import Result
 from lbdns.monitor.targets import Member, PoolSpec
 
 
+def _nobody(pool: str) -> bool:
+    """Whether a pool lacks answers, where nothing is known of names."""
+    return False
+
+
 class Ledger:
     """States of all endpoints and pools, written through to the health table."""
 
@@ -53,6 +58,7 @@ class Ledger:
         self._clock = clock
         self._rows = TableRows(table)
         self._roster = Roster()
+        self._lacks_answers: Callable[[str], bool] | None = None
         self._pool_changes = PoolChanges(self._rows, wall, report)
         self._overlay = Overlay(self._rows, wall, report, clock, self._pool_changes.put_endpoint)
         self._pool_rtt = PoolRtt(self._rows)
@@ -81,6 +87,16 @@ class Ledger:
         """The generation's load balancers."""
         return self._roster.balancers
 
+    @property
+    def begun(self) -> Sequence[PoolHealth]:
+        """The generation's pools that are not, with their endpoints, the very ones of the generation before."""
+        return self._roster.begun
+
+    @property
+    def begun_balancers(self) -> int:
+        """How many of its load balancers are not the very ones of the generation before."""
+        return self._roster.balancers.begun
+
     def join(self, fellows: Fellows | None) -> None:
         """Judge together with the other machines of a fleet from now on; None: alone."""
         self._results.fellows = fellows
@@ -104,25 +120,28 @@ class Ledger:
     def adopt(
         self,
         pools: Iterable[PoolSpec],
-        balancers: Iterable[BalancerSpec],
+        balancers: Sequence[BalancerSpec],
         table: HealthTable,
         vantages: Sequence[Vantage] = (),
-        lacks_answers: Callable[[str], bool] = lambda pool: False,
+        lacks_answers: Callable[[str], bool] | None = None,
     ) -> None:
         """Take a generation's pools: known endpoints keep their state and series, others begin as the table says.
 
-        `lacks_answers` tells, by its name, whether a pool is passed over for want of hostnames that resolve.
+        `lacks_answers` tells, by its name, whether a pool is passed over for want of hostnames that resolve; None: no
+        pool is, as far as is known. Nothing is done for what is the very same in the generation before.
         """
         former_table = self.table
-        self._pool_changes.lacks_answers = lacks_answers
+        may_differ = lacks_answers or self._lacks_answers
+        self._lacks_answers = lacks_answers
+        self._pool_changes.lacks_answers = lacks_answers or _nobody
         if table is not former_table:
             self._rows.bind(table)
             for name in ("heartbeat_ns", "frozen_since"):
                 table.columns[name][0] = former_table.columns[name][0]
         self._roster = adopt_roster(self._roster, former_table, self._rows, pools, balancers)
-        self._pool_rtt.forget()
+        self._pool_rtt.keep_only(self.pools)
         self._views.adopt(table, [one.name for one in vantages], self.endpoints.values(), self._clock())
-        for pool in self.pools.values():
+        for pool in self.pools.values() if may_differ is not None else self.begun:
             self._overlay.lay(pool)
             self._pool_changes.recount(pool, "configuration")
 

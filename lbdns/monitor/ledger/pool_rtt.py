@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lbdns.health.verdict import HEALTHY
 from lbdns.mapped.columns import REGION_COUNT
 from lbdns.monitor import latency
@@ -30,9 +32,9 @@ class PoolRtt:
         for pool in due:
             self._sample(pool, now_s)
 
-    def forget(self) -> None:
-        """Let go of a former generation's pools."""
-        self._due.clear()
+    def keep_only(self, pools: Mapping[str, PoolHealth]) -> None:
+        """Let go of pools that are not among these, by name."""
+        self._due = {pool: None for pool in self._due if pools.get(pool.spec.name) is pool}
 
     def _sample(self, pool: PoolHealth, now_s: float) -> None:
         regions: dict[str, list[float]] = {}

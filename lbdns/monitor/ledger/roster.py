@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from lbdns.base.words import Health
-from lbdns.health.identity import identity
 from lbdns.health.reasons import Reason
 from lbdns.health.verdict import STATE_MASK, UNHEALTHY, UNKNOWN, UNRESOLVED, shown_pool_word
 from lbdns.mapped.health_table import HealthTable
 from lbdns.model.targets_document import BalancerSpec
-from lbdns.monitor.ledger.states import BalancerHealth, EndpointHealth, PoolHealth
+from lbdns.monitor.ledger.balancer_roster import BalancerRoster
+from lbdns.monitor.ledger.states import EndpointHealth, PoolHealth
 from lbdns.monitor.ledger.table_rows import TableRows
 from lbdns.monitor.targets import PoolSpec
 
@@ -20,13 +20,16 @@ from lbdns.monitor.targets import PoolSpec
 class Roster:
     """One generation's pools by name, endpoints by identity, and load balancers.
 
-    `left`: slot -> identity of whom the generation before had there, where this one has nobody.
+    `left`: slot -> identity of whom the generation before had there, where this one has nobody. `begun`: the pools that
+    the generation before had otherwise, in another table, or not at all; all others, and their endpoints, are the very
+    objects that it had.
     """
 
     pools: Mapping[str, PoolHealth] = field(default_factory=dict)
     endpoints: Mapping[int, EndpointHealth] = field(default_factory=dict)
-    balancers: Sequence[BalancerHealth] = ()
+    balancers: BalancerRoster = field(default_factory=BalancerRoster)
     left: Mapping[int, int] = field(default_factory=dict)
+    begun: Sequence[PoolHealth] = ()
 
 
 def adopt_roster(
@@ -34,7 +37,7 @@ def adopt_roster(
     former_table: HealthTable,
     rows: TableRows,
     pools: Iterable[PoolSpec],
-    balancers: Iterable[BalancerSpec],
+    balancers: Sequence[BalancerSpec],
 ) -> Roster:
     """Return the roster of a generation; whom the former one knew goes on, others begin as the table says.
 
@@ -43,18 +46,41 @@ def adopt_roster(
     """
     found: dict[str, PoolHealth] = {}
     endpoints: dict[int, EndpointHealth] = {}
+    begun: list[PoolHealth] = []
+    is_same_table = former_table is rows.table
     for spec in pools:
-        pool = found[spec.name] = PoolHealth(spec)
-        for endpoint_spec in spec.endpoints:
-            endpoint = EndpointHealth(endpoint_spec, pool)
-            _adopt_endpoint(endpoint, former.endpoints.get(endpoint_spec.identity), former_table, rows)
-            pool.endpoints.append(endpoint)
-            endpoints[endpoint_spec.identity] = endpoint
-        _adopt_pool(pool, former.pools.get(spec.name), rows)
+        known = former.pools.get(spec.name)
+        if known is not None and known.spec is spec and is_same_table and _are_theirs(known, rows):
+            pool = known
+        else:
+            pool = _begin_pool(spec, former, former_table, rows)
+            begun.append(pool)
+        found[spec.name] = pool
+        for endpoint in pool.endpoints:
+            endpoints[endpoint.spec.identity] = endpoint
     taken = {endpoint.spec.slot for endpoint in endpoints.values()}
     _clear_left(former.left, taken, rows)
     left = {one.spec.slot: one.spec.identity for one in former.endpoints.values() if one.spec.slot not in taken}
-    return Roster(found, endpoints, _adopt_balancers(balancers, former.balancers, found), left)
+    return Roster(found, endpoints, former.balancers.follow(balancers, former.pools, found, begun), left, begun)
+
+
+def _are_theirs(pool: PoolHealth, rows: TableRows) -> bool:
+    """Whether the table's rows are a pool's and its endpoints' own: not where generations were passed over, and others
+    have had them since."""
+    owners = rows.endpoint_identity
+    return rows.pool_identity[pool.spec.slot] == pool.identity and all(
+        [owners[one.spec.slot] == one.spec.identity for one in pool.endpoints]
+    )
+
+
+def _begin_pool(spec: PoolSpec, former: Roster, former_table: HealthTable, rows: TableRows) -> PoolHealth:
+    pool = PoolHealth(spec)
+    for endpoint_spec in spec.endpoints:
+        endpoint = EndpointHealth(endpoint_spec, pool)
+        _adopt_endpoint(endpoint, former.endpoints.get(endpoint_spec.identity), former_table, rows)
+        pool.endpoints.append(endpoint)
+    _adopt_pool(pool, former.pools.get(spec.name), rows)
+    return pool
 
 
 def _adopt_endpoint(
@@ -95,10 +121,10 @@ def _adopt_endpoint(
 
 
 def _adopt_pool(pool: PoolHealth, known: PoolHealth | None, rows: TableRows) -> None:
-    slot, owner, mine = pool.spec.slot, rows.pool_identity, identity(pool.spec.name)
-    if owner[slot] != mine:
+    slot, owner = pool.spec.slot, rows.pool_identity
+    if owner[slot] != pool.identity:
         rows.table.clear_pool(slot)
-        owner[slot] = mine
+        owner[slot] = pool.identity
     pool.effective = known.effective if known is not None else rows.pool_state[slot]
     pool.word = known.word if known is not None else shown_pool_word(pool.effective, pool.spec.monitored)
 
@@ -111,20 +137,3 @@ def _clear_left(left: Mapping[int, int], taken: Set[int], rows: TableRows) -> No
     for slot, gone in left.items():
         if rows.endpoint_identity[slot] == gone and slot not in taken:
             rows.table.clear_endpoint(slot)
-
-
-def _adopt_balancers(
-    specs: Iterable[BalancerSpec], former: Iterable[BalancerHealth], pools: Mapping[str, PoolHealth]
-) -> list[BalancerHealth]:
-    words = {balancer.spec.name: balancer.word for balancer in former}
-    balancers = []
-    for spec in specs:
-        balancer = BalancerHealth(spec)
-        balancer.word = words.get(spec.name, "")
-        for name in dict.fromkeys(spec.pools):
-            pool = pools.get(name)
-            if pool is not None and pool.spec.enabled:
-                balancer.pools.append(pool)
-                pool.balancers.append(balancer)
-        balancers.append(balancer)
-    return balancers

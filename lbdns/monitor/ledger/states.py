@@ -9,6 +9,7 @@ from lbdns.base.words import Health
 from lbdns.health import forced, verdict
 from lbdns.health.events import PROBES_MAX, Seen
 from lbdns.health.forced import Forced
+from lbdns.health.identity import identity
 from lbdns.health.reasons import REASONS, Reason
 from lbdns.health.verdict import HEALTHY, UNHEALTHY, UNKNOWN
 from lbdns.model.targets_document import BalancerSpec, EndpointSpec, Vantage
@@ -209,10 +210,11 @@ def deciding(series: Sequence[Series], cause: Series | None) -> tuple[Seen, ...]
 class PoolHealth:
     """One pool: its specification, endpoints, effective byte, and the word that was told of it last."""
 
-    __slots__ = ("balancers", "effective", "endpoints", "forced", "spec", "word")
+    __slots__ = ("balancers", "effective", "endpoints", "forced", "identity", "spec", "word")
 
     def __init__(self, spec: PoolSpec) -> None:
         self.spec = spec
+        self.identity = identity(spec.name)
         self.endpoints: list[EndpointHealth] = []
         self.balancers: list[BalancerHealth] = []
         self.effective = UNKNOWN

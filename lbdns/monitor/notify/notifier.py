@@ -70,7 +70,8 @@ class Notifier:
         self._restored = False
         self._receivers: dict[str, Receiver] = {}
         self._filters: dict[str, FilterTerms] = {}
-        self._balancers: dict[str, tuple[str, ...]] = {}
+        self._specs: Sequence[BalancerSpec] = ()
+        self._balancers: dict[str, tuple[str, ...]] | None = None  # by pool; None: nobody has asked yet
         self._first_results_s: dict[str, float] = {}  # pool -> when all its endpoints have a result
         self._settling: dict[str, tuple[Alert, QueuedAlert, asyncio.TimerHandle]] = {}
         self._pool_ids: dict[str, str] = {}
@@ -83,7 +84,7 @@ class Notifier:
         self,
         subscriptions: Iterable[Subscription],
         pools: Sequence[PoolSpec],
-        balancers: Iterable[BalancerSpec],
+        balancers: Sequence[BalancerSpec],
         account_id: str = "",
         networks: ReachTerms = DEFAULT,
     ) -> None:
@@ -99,26 +100,14 @@ class Notifier:
             self._receivers[subscription.key] = receiver
         for gone in former.values():
             self._say_dropped(gone.cancel(), gone.subscription.policy_name)
-        self._filters = {pool.name: pool.notification_filter for pool in pools if pool.notification_filter}
-        self._first_results_s = {
-            pool.name: max((one.monitor.timeout * (one.monitor.retries + 1.0) for one in pool.members), default=0.0)
-            for pool in pools
-        }
-        names: dict[str, dict[str, None]] = {}
-        for balancer in balancers:
-            for pool_name in (*balancer.pools, balancer.fallback, *balancer.rule_fallbacks):
-                names.setdefault(pool_name, {})[balancer.name] = None
-        self._balancers = {pool_name: tuple(found) for pool_name, found in names.items()}
         self._account_id = account_id
-        behind: dict[str, dict[str, None]] = {}
-        for pool in pools:
-            for spec in pool.endpoints:
-                behind.setdefault(spec.network, {})[pool.name] = None
-        self._behind = {network: tuple(found) for network, found in behind.items()}
-        pool_ids = {pool.name: pool.id for pool in pools}
-        former_ids, self._pool_ids = self._pool_ids, pool_ids
+        if balancers is not self._specs:
+            self._specs, self._balancers = balancers, None
         if not self._receivers:
             return
+        self._see_pools(pools)
+        pool_ids = {pool.name: pool.id for pool in pools}
+        former_ids, self._pool_ids = self._pool_ids, pool_ids
         held = self._restore()
         watching = {(pool.name, one.name) for pool in pools for one in pool.members if not one.votes}
         self._pool_ids = former_ids | pool_ids  # also of those that are gone, which is told now
@@ -128,6 +117,28 @@ class Notifier:
         for alert in held:
             self._queue(alert)
         self._pool_ids = pool_ids
+
+    def _see_pools(self, pools: Sequence[PoolSpec]) -> None:
+        self._filters = {pool.name: pool.notification_filter for pool in pools if pool.notification_filter}
+        self._first_results_s = {
+            pool.name: max((one.monitor.timeout * (one.monitor.retries + 1.0) for one in pool.members), default=0.0)
+            for pool in pools
+        }
+        behind: dict[str, dict[str, None]] = {}
+        for pool in pools:
+            for spec in pool.endpoints:
+                behind.setdefault(spec.network, {})[pool.name] = None
+        self._behind = {network: tuple(found) for network, found in behind.items()}
+
+    def _balancers_of(self, pool: str) -> tuple[str, ...]:
+        """Return the names of the load balancers that may answer from a pool."""
+        if self._balancers is None:
+            names: dict[str, dict[str, None]] = {}
+            for balancer in self._specs:
+                for pool_name in (*balancer.pools, balancer.fallback, *balancer.rule_fallbacks):
+                    names.setdefault(pool_name, {})[balancer.name] = None
+            self._balancers = {pool_name: tuple(found) for pool_name, found in names.items()}
+        return self._balancers.get(pool, ())
 
     def _restore(self) -> list[Alert]:
         """Go on, once, with what an earlier worker left; return the alerts that it held back."""
@@ -220,7 +231,7 @@ class Notifier:
     def _queue(self, alert: Alert) -> None:
         alert = replace(alert, pool_id=self._pool_ids.get(alert.pool, ""), account_id=self._account_id)
         pools = self._behind.get(alert.network, ()) if alert.network else (alert.pool,)
-        balancers = tuple(dict.fromkeys(name for pool in pools for name in self._balancers.get(pool, ())))
+        balancers = tuple(dict.fromkeys(name for pool in pools for name in self._balancers_of(pool)))
         now_s = time.time()
         for receiver in self._receivers.values():
             one = receiver.subscription

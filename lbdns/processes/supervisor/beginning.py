@@ -242,7 +242,7 @@ def _from_texts(one: _KeptCopy) -> Beginning:
     if one.kept.is_of_store:
         configuration = _origin(one.kept).adopted_by(configuration)
     texts = one.kept.all_texts()  # now: what is kept of this start takes the copy's place
-    return one.beginning(dataclasses.replace(loaded, configuration=configuration, texts=lambda: texts))
+    return one.beginning(dataclasses.replace(loaded, configuration=configuration, texts=lambda pace: texts))
 
 
 def _origin(kept: LastServed) -> Origin:

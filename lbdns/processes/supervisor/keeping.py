@@ -18,6 +18,8 @@ from typing import Final, NamedTuple
 from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import give_back_memory
 from lbdns.base.lasting_trouble import LastingTrouble
+from lbdns.base.pacing import Pacing
+from lbdns.config.examined import Texts
 from lbdns.config.files_read import Stamp
 from lbdns.model.configuration import Configuration
 from lbdns.publish.copy_grounds import Grounds
@@ -37,7 +39,7 @@ class ToKeep(NamedTuple):
     read, as they were then, None where that is not known."""
 
     published: Published
-    texts: Callable[[], Mapping[str, str]]
+    texts: Texts
     served_at: float
     read: Mapping[Path, Stamp | None] | None = None
 
@@ -55,6 +57,7 @@ class Keeper:
         self._busy = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._has_given_back = False
+        self._pace = Pacing()
         self._trouble = LastingTrouble(log, "what is served is kept for a restart again")
 
     @property
@@ -73,6 +76,7 @@ class Keeper:
 
     async def close(self) -> None:
         """Keep what waits, and end."""
+        self._pace.hurry()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -107,7 +111,7 @@ class Keeper:
 
     def _write(self, to_keep: ToKeep) -> None:
         published = to_keep.published
-        self._writer.keep(published, self._source, to_keep.texts(), to_keep.served_at, self._grounds(to_keep))
+        self._writer.keep(published, self._source, to_keep.texts(self._pace), to_keep.served_at, self._grounds(to_keep))
         if not self._has_given_back:  # what the start took and no longer holds: a sixth of the process with the example
             self._has_given_back = give_back_memory()
 

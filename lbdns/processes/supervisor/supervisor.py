@@ -35,7 +35,7 @@ from lbdns.base.garbage import collect_when_quiet
 from lbdns.base.log import start_log
 from lbdns.base.progress import JobProgress
 from lbdns.base.wording import counted, printable
-from lbdns.config.examined import Loaded
+from lbdns.config.examined import Loaded, Texts
 from lbdns.config.files_read import FilesRead
 from lbdns.dnssec.signing_facts import SigningFacts
 from lbdns.dnssec.step_record import TRANSFERS, StepRecord
@@ -115,7 +115,7 @@ class Supervisor:
         self._serving = Serving.begin(settings)
         self._first = first
         # What was served last is kept already, where it is served as it was compiled.
-        self._texts: Callable[[], Mapping[str, str]] | None = None if first.compiled else first.loaded.texts
+        self._texts: Texts | None = None if first.compiled else first.loaded.texts
         self._not_served, self._served_at = first.not_served, first.served_at
         self._read, self._is_unread = first.loaded.read, first.is_unread
         self._keeper = Keeper(self.state_dir, source.place, source.objects)

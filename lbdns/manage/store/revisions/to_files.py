@@ -15,11 +15,12 @@ accepts the files, and `lbdns apply` finds no difference in them. What files can
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from lbdns.base.kinds import FILES, KEYED, LISTED, Kind
+from lbdns.base.pacing import Pacing
 from lbdns.config.yaml.yaml_text import block_text, item_text
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.private_balancers import as_served, is_left_out
@@ -31,6 +32,7 @@ from lbdns.model.rule import lists_named
 from lbdns.model.view_names import VIEW, labelled
 from lbdns.model.virtual_network import lasting_network_id
 
+One = TypeVar("One")
 LONG_TEXT: Final = 5
 _SHOWN_ONCE: Final = "which is shown once; lbdns apply leaves those that are in the store as they are"
 
@@ -43,15 +45,21 @@ class Exported:
     notes: tuple[str, ...]
 
 
-def export(state: State, has_private_views: bool = False, has_secrets: bool = True, has_keys: bool = True) -> Exported:
+def export(
+    state: State,
+    has_private_views: bool = False,
+    has_secrets: bool = True,
+    has_keys: bool = True,
+    pace: Pacing | None = None,
+) -> Exported:
     """Return a state as files. `has_private_views`: its server has some, so that every load balancer of the account is
     served; `has_secrets`: whether the files have what nobody is shown otherwise; `has_keys`: the same of the secrets of
-    TSIG keys, which are shown once, when a key is made."""
-    tree = tree_of(state, has_private_views, has_secrets, has_keys)
+    TSIG keys, which are shown once, when a key is made. `pace`: where something else is not to wait for it."""
+    tree = tree_of(state, has_private_views, has_secrets, has_keys, pace)
     files = {}
     for name, kinds in FILES.items():
         sections = [kind.section for kind in kinds if tree[kind.section]]
-        text = "\n".join(_section_text(section, tree[section]) for section in sections)
+        text = "\n".join(_section_text(section, tree[section], pace) for section in sections)
         if text:
             files[name] = text
     for name, text in tree["zones"].items():
@@ -67,7 +75,11 @@ def _hidden(has_secrets: bool, has_keys: bool) -> frozenset[Kind]:
 
 
 def tree_of(
-    state: State, has_private_views: bool = False, has_secrets: bool = True, has_keys: bool = True
+    state: State,
+    has_private_views: bool = False,
+    has_secrets: bool = True,
+    has_keys: bool = True,
+    pace: Pacing | None = None,
 ) -> dict[str, Any]:
     """Return a state as `lbdns.config.parse` takes it: sections of objects by name, and the zones' master texts."""
     tree: dict[str, Any] = {}
@@ -75,7 +87,8 @@ def tree_of(
     without = _hidden(has_secrets, has_keys)
     for kind in KEYED:
         hidden = SECRET_FIELDS[kind] if kind in without else frozenset()
-        bodies = {item.name: to_names(kind, item.body, names) for item in state.all(kind).values()}
+        items = _each(state.all(kind).values(), pace)
+        bodies = {item.name: to_names(kind, item.body, names) for item in items}
         tree[kind.section] = {
             name: in_short(kind, {field: value for field, value in body.items() if field not in hidden})
             for name, body in bodies.items()
@@ -87,11 +100,16 @@ def tree_of(
     for kind in LISTED:
         tree[kind.section] = [
             name_first(to_names(kind, as_served(item, state, has_private_views), names), kind)
-            for item in state.all(kind).values()
+            for item in _each(state.all(kind).values(), pace)
             if not is_left_out(item, state, has_private_views)
         ]
     tree["zones"] = {label: text for zone in state.all(Kind.ZONE).values() for label, text in _texts(zone, state)}
     return tree
+
+
+def _each(items: Iterable[One], pace: Pacing | None) -> Iterable[One]:
+    """Return items, which are to be worked on one by one."""
+    return items if pace is None else pace.each(items)
 
 
 def _texts(zone: Item, state: State) -> Iterator[tuple[str, str]]:
@@ -121,11 +139,11 @@ def name_first(body: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
     return {field: body[field] for field in (kind.called_by, "type", VIEW) if field in body} | dict(body)
 
 
-def _section_text(section: str, objects: Any) -> str:
+def _section_text(section: str, objects: Any, pace: Pacing | None) -> str:
     if isinstance(objects, Mapping):
-        parts = [block_text({name: body}, indent=1) for name, body in objects.items()]
+        parts = [block_text({name: body}, indent=1) for name, body in _each(objects.items(), pace)]
     else:
-        parts = [item_text(body, indent=1) for body in objects]
+        parts = [item_text(body, indent=1) for body in _each(objects, pace)]
     return f"{section}:\n" + ("\n" if any(part.count("\n") > 1 for part in parts) else "").join(parts)
 
 
