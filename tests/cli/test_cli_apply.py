@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from lbdns.cli.frame import difference
-from lbdns.cli.frame.client import ApiClient, Reply
+from lbdns.cli.frame.api_place import Local
+from lbdns.cli.frame.client import ApiClient, ApiProblem, ApiRefusal, Reply
 from lbdns.cli.main import main
 
 ZONE = "$TTL 300\n@ SOA ns1 h 1 7200 900 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n"
@@ -155,6 +156,40 @@ def test_nothing_is_applied_of_files_with_mistakes(run: Run, directory: Path) ->
     )
     assert refused.err.endswith("1 problem; nothing of this would be served\n")
     assert run("revision", "list", "--json").err.startswith("lbdns: no server answers at ")  # no store was begun
+
+
+@pytest.mark.slow
+def test_a_server_checks_what_it_is_sent_and_mistakes_are_told_by_their_lines(
+    run: Run, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Local, "has_server", lambda _: True)
+    (directory / "more.yaml").write_text("pools:\n  us: {origins: [{name: u1, address: 192.0.2.3}]}\n")
+    made = run("apply", directory, "--yes")
+    assert made.out.endswith("revision 1: created 2 pools, 1 load balancer, 1 zone, 2 records\n") and made.err == ""
+    monkeypatch.setattr(Local, "has_server", lambda _: False)
+    assert run("apply", directory) == (0, "no difference to revision 1\n", "")  # nor where the files are checked here
+
+    monkeypatch.setattr(Local, "has_server", lambda _: True)
+    replace(directory / "objects.yaml", "[eu]", "[gone]")
+    refused = run("apply", directory, "--yes")
+    assert (refused.status, refused.out) == (1, "")
+    where = f'{directory}/objects.yaml:7: load_balancers[www.example.com].default_pools[0]: unknown pool "gone"'
+    assert where in refused.err and refused.err.endswith("1 problem; nothing of this would be served\n")
+    replace(directory / "objects.yaml", "[gone]", "[eu]")
+    replace(directory / "example.com.zone", "ns1 A 192.0.2.53\n", "ns1 A 192.0.2.53\n$INCLUDE hosts\n")
+    (directory / "hosts").write_text("www2 A 192.0.2.54\n")
+    assert "created 1 record" in run("apply", directory, "--yes").out
+
+
+def test_what_the_store_alone_refuses_is_told_as_it_says(
+    run: Run, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> Reply:
+        raise ApiRefusal(409, (ApiProblem(1, "the store says no"),))
+
+    monkeypatch.setattr(Local, "has_server", lambda _: True)
+    monkeypatch.setattr(ApiClient, "request", refuse)
+    assert run("apply", directory, "--yes") == (1, "", "lbdns: the store says no\n")
 
 
 def test_without_a_terminal_nothing_is_asked_and_nothing_changed(run: Run, directory: Path) -> None:

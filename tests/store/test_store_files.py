@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,7 +20,7 @@ from lbdns.config.loading import load, parse
 from lbdns.config.yaml.yaml_text import block_text
 from lbdns.config.yaml.yaml_tree import parse_yaml
 from lbdns.manage.store.edit import unique_key
-from lbdns.manage.store.item import Item
+from lbdns.manage.store.item import Item, new_ids
 from lbdns.manage.store.manager import StoreManager
 from lbdns.manage.store.managing import Done
 from lbdns.manage.store.refusals import Referenced
@@ -340,3 +342,8 @@ def test_yaml_text_reads_back_the_same(value: dict[str, Any]) -> None:
 def test_yaml_words_of_other_releases_are_quoted() -> None:
     text = block_text({"a": ["off", "yes", "NO", "12:30", "1_000", "2026-01-01", "~", "0o7", "192.0.2.1", "a b"]})
     assert text == 'a: ["off", "yes", "NO", "12:30", "1_000", "2026-01-01", "~", "0o7", 192.0.2.1, a b]\n'
+
+
+def test_ids_that_are_drawn_together_are_as_those_of_one_and_all_apart() -> None:
+    ids = [*islice(new_ids(), 1000)]
+    assert len({*ids}) == 1000 and all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)

@@ -14,9 +14,10 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.words import OWN_PATH, SETTINGS_FILE
 from lbdns.cli.frame import difference
 from lbdns.cli.frame.api_place import Local
-from lbdns.cli.frame.client import ApiClient, creating_api_options
+from lbdns.cli.frame.client import ApiClient, ApiRefusal, creating_api_options
 from lbdns.cli.frame.common import print_json
 from lbdns.cli.frame.guarded import guard_options, guarded
+from lbdns.config.unchecked_tree import unchecked_tree
 
 if TYPE_CHECKING:
     from lbdns.model.configuration import Configuration
@@ -52,17 +53,27 @@ def apply(
     With --guard nothing is changed, and the exit status is 3, where more of the last hour's recorded traffic would
     change pool than it allows, or where nothing is recorded to tell by; `lbdns whatif DIR` says what would move.
     """
-    from lbdns.manage.store.revisions.sent_tree import sent_tree
-
-    configuration = checked(directory)
-    _say_settings_stay(directory, client)
+    unchecked = unchecked_tree(directory) if client.place.has_server() else None
     body = {
-        "configuration": sent_tree(configuration),
+        "configuration": _checked_tree(directory) if unchecked is None else unchecked,
         "prune": prune,
         "message": message or f"apply {directory.resolve().name}",
     }
+    _say_settings_stay(directory, client)
     change = StoreChange(client, f"{OWN_PATH}/apply", body, f"{OWN_PATH}/plan", body)
-    change.carry_out(dry_run=dry_run, yes=yes, guard=guard, as_json=as_json, counts_unnamed=not prune)
+    try:
+        change.carry_out(dry_run=dry_run, yes=yes, guard=guard, as_json=as_json, counts_unnamed=not prune)
+    except ApiRefusal:
+        if unchecked is not None:
+            checked(directory)  # what is wrong with files is told by their lines
+        raise
+
+
+def _checked_tree(directory: Path) -> dict[str, Any]:
+    """Return what a directory says, as `checked` does, as it is sent."""
+    from lbdns.manage.store.revisions.sent_tree import sent_tree
+
+    return sent_tree(checked(directory))
 
 
 @dataclass(frozen=True, slots=True)

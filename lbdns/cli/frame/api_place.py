@@ -38,6 +38,10 @@ class Remote:
     def __str__(self) -> str:
         return self.url
 
+    def has_server(self) -> bool:
+        """Whether a server is to answer there, which is so wherever there is an address."""
+        return True
+
     def connect(self, cleanup: contextlib.ExitStack, may_create: bool) -> httpx.Client:
         """Return a client for the server; the certificate is checked against SSL_CERT_FILE, else the system's."""
         import httpx
@@ -109,13 +113,17 @@ class Local:
         """Return the path of the running server's socket."""
         return self.state_dir() / API_SOCKET
 
+    def has_server(self) -> bool:
+        """Whether a server answers there now; raises LbdnsError where that is another user's."""
+        return answers(_socket_in_use(self.state_dir()))
+
     def connect(self, cleanup: contextlib.ExitStack, may_create: bool) -> httpx.Client:
         """Return a client for the running server, or for the store where none runs; raises LbdnsError."""
         from lbdns.mapped.run_directory import RunDirectory
 
         state_dir = self.state_dir()
         deadline = time.monotonic() + STARTING_S
-        while not answers(path := RunDirectory.socket_in_use(state_dir / API_SOCKET, state_dir)):
+        while not answers(path := _socket_in_use(state_dir)):
             holder = _holder(state_dir / LOCK_FILE)
             if holder is None:
                 holder = _holder(RunDirectory.location(state_dir).with_suffix(".lock"))
@@ -184,6 +192,12 @@ def _read_token(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         told = error.strerror if isinstance(error, OSError) else "not a text"
         raise LbdnsError(f"{path}: cannot read the token: {told}") from error
+
+
+def _socket_in_use(state_dir: Path) -> Path:
+    from lbdns.mapped.run_directory import RunDirectory
+
+    return RunDirectory.socket_in_use(state_dir / API_SOCKET, state_dir)
 
 
 def answers(path: Path) -> bool:

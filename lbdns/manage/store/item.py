@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,6 +16,7 @@ from lbdns.model.view_names import VIEW, labelled
 
 Rrset = tuple[bytes, int, int, bytes]
 """A record: owner in wire format and lower case, type, TTL in seconds, data in wire format."""
+_DRAWN_AT_ONCE: Final = 256
 _COLLECT: Final = {kind: [collector(field.api_path) for field in kind.references] for kind in Kind}
 
 
@@ -90,6 +91,14 @@ def net_changes(changes: Iterable[Change]) -> list[Change]:
 def new_id() -> str:
     """Return an id that nothing has."""
     return secrets.token_hex(ID_DIGITS // 2)
+
+
+def new_ids() -> Iterator[str]:
+    """Yield ids that nothing has, for who makes many: the system is asked for some hundreds at once."""
+    while True:
+        drawn = secrets.token_hex(_DRAWN_AT_ONCE * ID_DIGITS // 2)
+        for at in range(0, len(drawn), ID_DIGITS):
+            yield drawn[at : at + ID_DIGITS]
 
 
 def shaped_id(kind: Kind, id: str) -> str:

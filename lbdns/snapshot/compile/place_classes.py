@@ -10,6 +10,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from threading import Lock
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -37,15 +39,21 @@ class PlaceIndex:
         self.places = places
         self.units = Units(places.places)
         self._reduced: dict[Unit, PrefixTree] = {}
+        self._reducing = Lock()  # tries are made in a thread of their own
         self._in_levels: PrefixTree | None = None  # takes longer than to reduce it; until each has
 
     def tree(self, unit: Unit) -> PrefixTree:
         """Return the tree whose values are units of one kind."""
-        if unit not in self._reduced:
-            self._reduced[unit] = self._alike(unit) or self._reduced_to(unit)
-            if len(self._reduced) == len(Unit):
-                self._in_levels = None
-        return self._reduced[unit]
+        with self._reducing:
+            if unit not in self._reduced:
+                self._reduced[unit] = self._alike(unit) or self._reduced_to(unit)
+                if len(self._reduced) == len(Unit):
+                    self._in_levels = None
+            return self._reduced[unit]
+
+    def reduced(self, unit: Unit, classes: NDArray[np.int32]) -> PrefixTree:
+        """Return the tree of units of one kind with each unit replaced by its class."""
+        return reduce_tree(self.tree(unit), classes)
 
     def _alike(self, unit: Unit) -> PrefixTree | None:
         """Return the tree of another kind whose units are the same: a country-level database has no subdivisions."""
@@ -98,14 +106,17 @@ class PlaceClasses:
         self._here = stand_in(here)
         self._tries = tries
         if tries.recall("private") is None:
-            tries.add("private", private_tree(), 2)
+            tries.add("private", private_tree, 2)
         self._merged = 0
+        self._has_many = False
         self._segments: dict[bytes, int] = {}
         self._here_unit: int | None = None
 
     def has_many_partitions(self) -> bool:
         """Whether no more partitions get a trie of their own."""
-        return self._merged >= MERGED_TRIES_MAX or self._tries.size > MERGED_BYTES_MAX
+        if not self._has_many:  # tries do not become fewer, and how large they are is waited for
+            self._has_many = self._merged >= MERGED_TRIES_MAX or self._tries.size > MERGED_BYTES_MAX
+        return self._has_many
 
     def columns(self, select: int, cut: Cut | None, numbers: Sequence[int]) -> PlaceColumns:
         """Return one row's tries and classes; `numbers` are the rows of its plan's lists."""
@@ -135,7 +146,8 @@ class PlaceClasses:
                 found = self._tries.recall(key)
                 if found is None:
                     classes = np.frombuffer(key[1], dtype=np.int32)
-                    found = self._tries.add(key, reduce_tree(self._index.tree(key[0]), classes), int(classes.max()) + 1)
+                    tree = partial(self._index.reduced, key[0], classes)
+                    found = self._tries.add(key, tree, int(classes.max()) + 1)
                 self._merged += 1
             tries.append(found)
         lists = self._segment(array("I", [numbers[listed] for listed in cut.class_lists]).tobytes())
@@ -152,7 +164,9 @@ class PlaceClasses:
         found = self._tries.find(unit)
         if found is None:
             found = self._tries.recall(unit)
-        return self._tries.add(unit, self._index.tree(unit), self._index.unit_count(unit)) if found is None else found
+        if found is None:
+            found = self._tries.add(unit, partial(self._index.tree, unit), self._index.unit_count(unit))
+        return found
 
     def _nearest(self, number: int) -> PlaceColumns:
         """Leave the order to the query: classes are units of coordinates, whose vectors are written once."""

@@ -7,17 +7,20 @@ alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import pairwise
 from types import ModuleType
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lbdns.base.side_work import SideWork
 from lbdns.base.sorted_set import sorted_set
 from lbdns.mapped.snapshot_file import Snapshot
+from lbdns.snapshot.compile.node_room import NodeRoom
 from lbdns.steering.kernel.numbers import CLASS_PRIVATE, CLASS_UNKNOWN, TRIE_LEAF, TRIE_STRIDE, TRIE_WIDTH, UNUSED_SHIFT
 
 # Not the documentation ranges: people test with those (PROTOCOL: private ECS addresses count as none).
@@ -211,14 +214,25 @@ def _tables(tree: PrefixTree, value_count: int) -> tuple[NDArray[np.int64], NDAr
     return steps.reshape(-1).view(np.int64), record
 
 
+_NOT_HERE: Final = np.zeros(0, np.uint32)
+"""In place of nodes that were put behind others'."""
+
+
 class Tries:
-    """The tries of one snapshot, by key; equal partitions get one. Those of the snapshot before are taken from it."""
+    """The tries of one snapshot, by key; equal partitions get one. Those of the snapshot before are taken from it.
+
+    New ones are made beside whoever asks for them, in order, as a trie's nodes are numbered on from those before it;
+    what tells of nodes waits for them.
+    """
 
     def __init__(self, before: Tries | None = None) -> None:
         """Begin with none; `before`: finished ones whose keys mean the same."""
         self._before = before
-        self._made: dict[object, tuple[int, Wide]] = {}
+        self._made: dict[object, int] = {}
+        self._wides: list[Wide] = []  # by number, as far as they are made
         self._node_count = 0
+        self._room: NodeRoom | None = None
+        self._making = SideWork()
         self._is_mapped = False
         self.roots: NDArray[np.uint32] = np.zeros(0, np.uint32)
         self.nodes: NDArray[np.uint32] = np.zeros(0, np.uint32)
@@ -230,12 +244,12 @@ class Tries:
     @property
     def size(self) -> int:
         """Bytes of all nodes so far."""
+        self._making.settle()
         return self._node_count * TRIE_WIDTH * self.nodes.itemsize
 
     def find(self, key: object) -> int | None:
         """Return the number of the trie under `key`, None where there is none yet."""
-        found = self._made.get(key)
-        return None if found is None else found[0]
+        return self._made.get(key)
 
     def knows(self, key: object) -> bool:
         """Return whether this snapshot or the one before has a trie under `key`."""
@@ -243,32 +257,52 @@ class Tries:
 
     def recall(self, key: object) -> int | None:
         """Store the trie that the snapshot before had under `key` and return its number, None where it had none."""
-        found = self._before._made.get(key) if self._before else None
-        return None if found is None else self._store(key, found[1].moved(self._node_count))
+        number = self._before._made.get(key) if self._before else None
+        if number is None or self._before is None:
+            return None
+        return self.add_made(key, self._before._wides[number])
 
-    def add(self, key: object, tree: PrefixTree, value_count: int) -> int:
+    def add(self, key: object, make_tree: Callable[[], PrefixTree], value_count: int) -> int:
         """Store a tree, whose values are below `value_count`, under `key` and return its number."""
-        return self._store(key, widen(tree, self._node_count, value_count))
+        number = self._made[key] = len(self._made)
+        self._making.begin(lambda: self._take(widen(make_tree(), self._node_count, value_count)))
+        return number
 
     def add_made(self, key: object, wide: Wide) -> int:
         """Store a trie, wherever it is numbered from, under `key`, and return its number."""
-        return self._store(key, wide.moved(self._node_count))
-
-    def _store(self, key: object, wide: Wide) -> int:
-        number = len(self._made)
-        self._made[key] = (number, wide)
-        self._node_count += wide.node_count
+        number = self._made[key] = len(self._made)
+        if self._making.is_under_way:
+            self._making.begin(lambda: self._take(wide.moved(self._node_count)))
+        else:
+            self._take(wide.moved(self._node_count))
         return number
+
+    def _take(self, wide: Wide) -> None:
+        """Take a trie; its nodes go behind the others, unless all so far lie where the snapshot before has them."""
+        number = len(self._wides)
+        self._node_count += wide.node_count
+        before = self._before._wides if self._before else ()
+        if self._room is None and number < len(before) and before[number] is wide:
+            self._wides.append(wide)
+            return
+        if self._room is None:
+            self._room = NodeRoom()
+            for one in self._wides:
+                self._room.append(one.nodes)
+        self._room.append(wide.nodes)
+        self._wides.append(Wide(wide.first, wide.roots, _NOT_HERE))
 
     def finish(self) -> None:
         """Fill `roots` and `nodes`; where all tries are those of the snapshot before, its own serve again."""
+        self._making.settle()
+        self._making.end()
         before, self._before = self._before, None
-        wides = [wide for _, wide in self._made.values()]
-        if before and [wide for _, wide in before._made.values()] == wides:
+        if before and before._wides == self._wides:
             self.roots, self.nodes, self._is_mapped = before.roots, before.nodes, before._is_mapped
             return
-        self.roots = np.concatenate([wide.roots for wide in wides])
-        self._keep(np.concatenate([wide.nodes for wide in wides]))
+        self.roots = np.concatenate([wide.roots for wide in self._wides])
+        room, self._room = self._room, None
+        self._keep(np.concatenate([wide.nodes for wide in self._wides]) if room is None else room.numbers())
 
     def take_mapped(self, snapshot: Snapshot) -> None:
         """Have the nodes where a snapshot that was written with them has them mapped."""
@@ -279,6 +313,8 @@ class Tries:
     def _keep(self, nodes: NDArray[np.uint32]) -> None:
         """Have all nodes here, and each trie's as a part of them, so that there is one copy."""
         self.nodes = nodes
-        for key, (number, wide) in self._made.items():
-            start = wide.first * TRIE_WIDTH
-            self._made[key] = (number, Wide(wide.first, wide.roots, nodes[start : start + len(wide.nodes)]))
+        ends = [*(wide.first for wide in self._wides[1:]), self._node_count]
+        self._wides = [
+            Wide(wide.first, wide.roots, nodes[wide.first * TRIE_WIDTH : end * TRIE_WIDTH])
+            for wide, end in zip(self._wides, ends, strict=True)
+        ]

@@ -22,7 +22,7 @@ from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.lasting_ids import lasting_id
 from lbdns.dns.name import text_suffixes
 from lbdns.manage.store.edit import Edit, unique_key
-from lbdns.manage.store.item import Item, new_id, shaped_id, time_text
+from lbdns.manage.store.item import Item, new_ids, shaped_id, time_text
 from lbdns.manage.store.private_balancers import ON_RAMPS, is_unplaced
 from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.references_by_name import to_ids
@@ -40,12 +40,13 @@ MakeId = Callable[[Kind, str, str], str]
 SERIAL_MODULUS: Final = 1 << 32
 
 
-def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId = lambda *_: new_id()) -> list[Item]:
+def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId | None = None) -> list[Item]:
     """Return the objects of a configuration as a store that is in `state` would hold them.
 
     The order is that of reference, each zone directly before its records. With `prune`, a load balancer belongs to the
-    zones of the files alone; without, to those of the store as well.
+    zones of the files alone; without, to those of the store as well. `make_id`: None gives ids that nothing has.
     """
+    give_id = make_id or _fresh_ids()
     found: list[Item] = []
     shadow = _Named()
     labels = {zone.label for zone in wanted.zones}
@@ -55,7 +56,7 @@ def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId =
         for kind, name, stated in of:
             body = to_ids(kind, stated, shadow)
             if kind is Kind.ROUTE:
-                found.append(_route_item(body, routes, make_id))
+                found.append(_route_item(body, routes, give_id))
                 continue
             there = state.named(kind, name)
             of_zone = state.get(Kind.ZONE, there.zone_id) if there is not None else None
@@ -65,7 +66,7 @@ def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId =
             elif kind is Kind.TSIG and there is not None:
                 body = {**_secrets_of(there), **body}  # files that are shown to people have none
             given = body.pop("id", lasting_network_id(name)) if kind is Kind.VIRTUAL_NETWORK else ""
-            item = Item(kind, _id_of(state, kind, name, make_id, given), body, zone_id)
+            item = Item(kind, _id_of(state, kind, name, give_id, given), body, zone_id)
             shadow.add(item)
             found.append(item)
 
@@ -73,18 +74,23 @@ def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId =
     of_zones = [one for one in wanted.named if one[0].is_of_zone]
     add(one for one in wanted.named if Kind.LOAD_BALANCER not in one[0].referred and one not in of_zones)
     for zone in wanted.zones:
-        found += _zone_items(zone, state, make_id)
+        found += _zone_items(zone, state, give_id)
     hosted.update({item.label: item.id for item in found if item.kind is Kind.ZONE})
     if not prune:
         hosted = {item.label: id for id, item in state.all(Kind.ZONE).items()} | hosted
     add(of_zones)
     known = {unique_key(item): item for item in state.all(Kind.LOAD_BALANCER).values()}
     for balancer in wanted.balancers:
-        item = _balancer_item(balancer, known, hosted, shadow, make_id)
+        item = _balancer_item(balancer, known, hosted, shadow, give_id)
         shadow.add(item)
         found.append(item)
     add(one for one in wanted.named if Kind.LOAD_BALANCER in one[0].referred)
     return found
+
+
+def _fresh_ids() -> MakeId:
+    ids = new_ids()
+    return lambda *_: next(ids)
 
 
 def state_of(configuration: Configuration, revision: int) -> State:
