@@ -27,7 +27,7 @@ LISTS = {frozenset(value): name for name, value in WORDS.items() if isinstance(v
 
 HEAVY = (
     *("pydantic", "yaml", "dns", "asyncio", "rich", "httpx", "fastapi", "uvicorn", "starlette", "aiohttp", "numpy"),
-    *("maxminddb", "geoip2", "cryptography", "prometheus_client", "ldap3", "watchfiles", "sqlite3", "airportsdata"),
+    *("maxminddb", "geoip2", "cryptography", "prometheus_client", "ldap3", "sqlite3", "airportsdata"),
 )
 
 

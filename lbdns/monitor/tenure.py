@@ -49,7 +49,8 @@ class Tenure:
     async def pause(self, seconds: float) -> None:
         """Wait so long, or until there may be news."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
         self._woken.clear()
 
     def is_over(self) -> bool:

@@ -13,7 +13,7 @@ from tests.test_words import EXAMPLE, loaded_by, tops
 pytestmark = pytest.mark.process
 
 MANAGEMENT = {"pydantic", "pydantic_core", "fastapi", "starlette", "uvicorn", "yaml", "rich", "click", "jinja2"}
-LIBRARIES = {"dns", "email", "httpx", "cryptography", "prometheus_client", "watchfiles", "sqlite3"}
+LIBRARIES = {"dns", "email", "httpx", "cryptography", "prometheus_client", "sqlite3"}
 LIGHT = {
     RESPONDER_MODULE: MANAGEMENT | LIBRARIES | {"numpy", "maxminddb"},
     "lbdns.telemetry.history.history_worker": MANAGEMENT | LIBRARIES - {"email", "sqlite3"} | {"asyncio"},
@@ -25,7 +25,7 @@ LIGHT = {
     | LIBRARIES - {"email"}
     | {"numpy"},
     "lbdns.processes.supervisor.supervisor": MANAGEMENT - {"pydantic", "pydantic_core", "yaml"}
-    | {"prometheus_client", "watchfiles", "anyio", "httpx"},
+    | {"prometheus_client", "anyio", "httpx"},
     "lbdns.dnssec.signer.signer_worker": MANAGEMENT | LIBRARIES - {"cryptography"},
 }
 

@@ -9,13 +9,16 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import yaml
 
+from lbdns.base.own_package import package_environment
 from lbdns.base.words import LAST_SERVED, STORE_FILE
 from lbdns.config.examined import Loaded
 from lbdns.config.files_read import FilesRead
@@ -43,6 +46,7 @@ from tests.store.served import StoreServer, stopped_server
 UNREAD = ", as it was compiled last: nothing has changed since"
 READ = "the start, which goes on: serving"
 LIST = "lists/office.txt"
+STOP_S = 8.0
 
 
 class Stage:
@@ -305,6 +309,45 @@ def test_files_are_served_unread_and_then_read(tmp_path: Path) -> None:
         settings_of(server.directory, workers=2)
         assert UNREAD not in restarted(server)
         assert server.addresses(NAME) == sorted(NEW[1])
+
+
+SLOW: Final = """
+import time
+from lbdns.__main__ import main
+from lbdns.config import loading
+
+def load(*_, **__):
+    print("reading", flush=True)
+    while True:
+        time.sleep(0.01)
+
+loading.load = load
+main(["serve", {directory!r}])
+"""
+"""A server that never has read its source."""
+
+
+@pytest.mark.process
+def test_who_is_to_stop_while_it_reads_behind_the_first_answer_stops_at_once(tmp_path: Path) -> None:
+    with made(tmp_path) as server:
+        served_once(server)
+        command = [sys.executable, "-P", "-c", SLOW.format(directory=str(server.directory))]
+        log = tmp_path / "slow.log"
+        with (
+            log.open("wb") as out,
+            subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=package_environment()) as process,
+        ):
+            try:
+                eventually(lambda: "reading" in log.read_text())
+                assert server.addresses(NAME) == sorted(OLD[1])
+                process.terminate()
+                assert process.wait(STOP_S) == 0
+            finally:
+                process.kill()
+        told = log.read_text()
+        assert told.rstrip().endswith("stopped") and " error " not in told and "Traceback" not in told
+        assert not server.run_directory.exists()
+        assert UNREAD in restarted(server)  # what was kept is kept yet
 
 
 @pytest.mark.process

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-import watchfiles
 
 from lbdns.config.files_read import FilesRead
 from lbdns.processes.supervisor import watch
 from lbdns.processes.supervisor.configuration_source import FILE_SUFFIXES
+from lbdns.processes.supervisor.directory_events import DirectoryEvents
 from lbdns.processes.supervisor.watch import changes
 
 PATIENCE_S = 15.0
@@ -80,10 +80,10 @@ def test_files_elsewhere_are_seen_without_the_kernel_saying_so(tmp_path: Path, m
 
 
 def test_a_directory_that_cannot_be_watched_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> AsyncIterator[None]:
+    def refuse(*_: object) -> None:
         raise OSError("inotify watch limit reached")
 
-    monkeypatch.setattr(watchfiles, "awatch", refuse)
+    monkeypatch.setattr(watch, "DirectoryEvents", refuse)
     monkeypatch.setattr(watch, "CHECK_MS", 100)
 
     async def scenario(watching: AsyncIterator[None]) -> None:
@@ -93,3 +93,55 @@ def test_a_directory_that_cannot_be_watched_is_looked_at(tmp_path: Path, monkeyp
         assert await waiting
 
     run(tmp_path, [], scenario)
+
+
+def test_what_happens_in_the_directory_is_seen_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "CHECK_MS", 60_000)
+
+    async def scenario(watching: AsyncIterator[None]) -> None:
+        waiting = asyncio.create_task(next_change(watching, PATIENCE_S))
+        await asyncio.sleep(0.2)
+        (tmp_path / "new.yaml").write_text("1")
+        assert await waiting
+
+    run(tmp_path, [], scenario)
+
+
+def test_another_directory_in_its_place_is_watched_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "CHECK_MS", 100)
+    directory = tmp_path / "directory"
+    directory.mkdir()
+
+    async def replaced() -> bool:
+        happened = asyncio.Event()
+        events = DirectoryEvents(directory, happened)
+        try:
+            directory.rename(tmp_path / "before")
+            events.renew()  # there is none: it is looked for the next time
+            directory.mkdir()
+            events.renew()
+            happened.clear()
+            (directory / "new.yaml").write_text("1")
+            await asyncio.wait_for(happened.wait(), PATIENCE_S)
+            await asyncio.sleep(0.05)
+            happened.clear()
+            (tmp_path / "before" / "other.yaml").write_text("1")
+            await asyncio.sleep(0.1)
+            return happened.is_set()
+        finally:
+            events.close()
+
+    assert not asyncio.run(replaced())
+
+
+def test_a_watch_ends_when_it_is_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "CHECK_MS", 60_000)
+
+    async def watched() -> None:
+        stop = asyncio.Event()
+        files = FilesRead(tmp_path, FILE_SUFFIXES)
+        asyncio.get_running_loop().call_later(0.1, stop.set)
+        async for _ in changes(tmp_path, lambda: files, stop):
+            raise AssertionError("nothing changed")
+
+    asyncio.run(asyncio.wait_for(watched(), PATIENCE_S))

@@ -30,6 +30,7 @@ from lbdns.mapped.counters import Counters
 from lbdns.mapped.query_room import map_query_room
 from lbdns.mapped.tap_ring import Tap
 from lbdns.model.socket_address import format_socket_address
+from lbdns.processes.beats import at_each_beat
 from lbdns.processes.responder.datagram_port import Answerer
 from lbdns.processes.responder.flood_watch import LOOK_S, FloodWatch
 from lbdns.processes.responder.later_reply import LaterReply
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from lbdns.fastpath.rounds import Rounds
 
 STOP_POLL_US = 250_000  # how long the thread may sleep before it sees that it shall stop
-VIEW_POLL_S = 0.25  # how often a new generation is looked for where nobody tells of it
+VIEW_POLL_S = 0.2  # how often a new generation is looked for where nobody tells of it
 PIECE_S = 0.001
 END_POLL_S = 0.005
 SLOW_PATH_NICE = 15
@@ -279,17 +280,15 @@ class FastPort(RoundsPort):
     def start(self, turns: Turns | None = None) -> None:
         """Begin to serve, what was left behind first; called on the event loop. `turns`: those that include this."""
         super().start(turns)
-        self._watching = asyncio.create_task(self._watch())
+        self._watching = asyncio.create_task(at_each_beat(LOOK_S, self._look))
 
     @property
     def kept_out(self) -> list[str]:
         """The networks that flood and of which little is read."""
         return self._floods.networks
 
-    async def _watch(self) -> None:
-        while True:
-            self._floods.look(self._view.columns, time.monotonic())
-            await asyncio.sleep(LOOK_S)
+    def _look(self) -> None:
+        self._floods.look(self._view.columns, time.monotonic())
 
     async def stop(self) -> None:
         """Answer what has arrived, deferred datagrams too, and end the thread."""

@@ -16,9 +16,10 @@ from typing import Final
 from lbdns.base.errors import LbdnsError
 from lbdns.mapped.held_files import HeldFiles, is_given_away
 from lbdns.mapped.run_directory import RunDirectory, unix_address
+from lbdns.processes.beats import next_beat
 from lbdns.processes.sockets import DRAIN_WORD, ListenerSet, send_listeners
 
-LOOK_S: Final = 0.5
+LOOK_S: Final = 0.4  # every second beat of the event loop's
 DRAINING_S: Final = 2.0  # for messages under way over TCP
 
 log = logging.getLogger("lbdns.processes")
@@ -48,7 +49,7 @@ class HandOver:
             accepting = asyncio.create_task(self._accept(listening))
             try:
                 while not files.lost([path]) or is_given_away(path.parent, directory):
-                    await asyncio.sleep(LOOK_S)
+                    await next_beat(LOOK_S)
             except asyncio.CancelledError:
                 with contextlib.suppress(OSError):  # it has been given away, say
                     path.unlink()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
+from lbdns.processes.beats import beat_after
+
 
 class PacedSteps:
     """Does the same work whenever it is woken, and every `poll_s` anyway, from `start` to `stop`."""
@@ -24,7 +26,8 @@ class PacedSteps:
 
     def start(self) -> None:
         """Begin; called on the event loop."""
-        self._polling = asyncio.get_running_loop().call_later(self._poll_s, self._poll)
+        loop = asyncio.get_running_loop()
+        self._polling = loop.call_at(beat_after(loop.time(), self._poll_s), self._poll)
 
     def stop(self) -> None:
         """Do nothing more, whatever was begun."""

@@ -33,6 +33,7 @@ from lbdns.mapped.counters import open_counters
 from lbdns.mapped.level_words import DEFERRED_WAITING, TCP_IDLE, TCP_WAITING
 from lbdns.mapped.rate_room import open_rates
 from lbdns.mapped.run_directory import RunDirectory
+from lbdns.processes.beats import at_each_beat
 from lbdns.processes.responder.asked_signatures import AskedSignatures
 from lbdns.processes.responder.datagram_port import DatagramPort
 from lbdns.processes.responder.errands import Errands
@@ -160,7 +161,7 @@ class Responder:
         if self._fast_ports:
             yield_to_fast_path()
         hand_over = HandOver(self._run, self._held, self._stop)
-        tasks = [asyncio.create_task(one) for one in (hand_over.keep(), self._beat())]
+        tasks = [asyncio.create_task(one) for one in (hand_over.keep(), at_each_beat(BEAT_S, self._beat))]
         if ready_fd is not None and not say_ready(ready_fd):
             # Not to serve on: the next supervisor may have looked for orphans already.
             log.warning("stopping: the supervisor ended before this responder was ready")
@@ -194,13 +195,11 @@ class Responder:
     def _share_out(self) -> None:
         self._shares.share_out(self._answerer.views.current().samples_per_second, time.monotonic())
 
-    async def _beat(self) -> None:
-        while True:
-            self._answerer.beat(self._levels())
-            if self._tcp.fast:
-                self._tcp.fast.follow()
-            self._share_out()
-            await asyncio.sleep(BEAT_S)
+    def _beat(self) -> None:
+        self._answerer.beat(self._levels())
+        if self._tcp.fast:
+            self._tcp.fast.follow()
+        self._share_out()
 
 
 def padded(found: Sequence[Item]) -> Iterator[Item | None]:

@@ -33,6 +33,7 @@ from lbdns.publish.copy_grounds import Written
 from lbdns.publish.last_served import Compiled, LastServed, Origin, find_last_served
 from lbdns.publish.publisher import Published, Publisher
 from lbdns.telemetry.server_facts import NotServed
+from lbdns.telemetry.standing import count_objects
 
 Made = TypeVar("Made")
 
@@ -86,6 +87,13 @@ def read_first(source: ConfigurationSource, files: FilesRead) -> Loaded | LbdnsE
     except Exception as error:
         log.exception("lbdns failed on %s", source.place)
         return LbdnsError(f"lbdns failed on {source.place}: {error!r}")
+
+
+def tell_served(cause: str, started_s: float, published: Published) -> None:
+    """Say what is served since a moment ago, and how long that took from `started_s` on, of the monotonic clock."""
+    took_ms = (time.monotonic() - started_s) * 1000
+    counts = count_objects(published.configuration)
+    log.info("%s: serving %s (generation %d, %.0f ms)", cause, counts, published.generation, took_ms)
 
 
 def tell_refused(cause: str, refused: NotServed) -> None:

@@ -7,8 +7,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from lbdns.processes.beats import next_beat
 from lbdns.publish.publisher import Published
-from lbdns.transfer.content.flat_pace import FlatPace
+from lbdns.transfer.content.flat_pace import FlatPace, has_flat
 from lbdns.transfer.content.transfer_content import TransferContent
 
 LOOK_S: Final = 1.0
@@ -21,8 +22,10 @@ async def watch_answers(
     `republish` takes the reason."""
     pace = FlatPace(content, time.monotonic())
     while True:
-        await asyncio.sleep(LOOK_S)
+        await next_beat(LOOK_S)
         published = in_force()
+        if not has_flat(published.snapshot):
+            continue
         cause = await asyncio.to_thread(pace.cause, published.snapshot, published.table, time.monotonic())
         if cause:
             await republish(cause)

@@ -15,7 +15,7 @@ class Hangups:
         self._is_waiting = False
         signal.signal(signal.SIGHUP, self._keep)
 
-    def follow(self, tell: Callable[[], None]) -> None:
+    def follow(self, tell: Callable[[], object]) -> None:
         """Have the running loop call `tell` at each that comes, and now where any came already."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tell)
         if self._is_waiting:

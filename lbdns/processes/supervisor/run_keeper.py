@@ -17,13 +17,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import counted
 from lbdns.mapped.control import Control
 from lbdns.mapped.held_files import HeldFiles
 from lbdns.mapped.run_directory import RunDirectory, is_private
+from lbdns.processes.beats import next_beat
+from lbdns.processes.sockets import ListenerSet
 from lbdns.processes.supervisor.monitor_child import MonitorChild
 from lbdns.processes.supervisor.responders import Responders
 from lbdns.publish.publisher import Published, Publisher
@@ -36,6 +38,19 @@ RETRY_MAX_S: Final = 30.0
 Made = TypeVar("Made")
 
 log = logging.getLogger("lbdns.processes")
+
+
+class _Sought(NamedTuple):
+    """The files that are looked for, and what names them: a generation, the responders' sockets, and the directory."""
+
+    in_force: Published
+    sets: Sequence[ListenerSet]
+    directory: Path
+    paths: tuple[Path, ...]
+
+    def is_of(self, in_force: Published, sets: Sequence[ListenerSet], directory: Path) -> bool:
+        """Whether it is what these name."""
+        return self.in_force is in_force and self.sets is sets and self.directory == directory
 
 
 class RunKeeper:
@@ -59,6 +74,7 @@ class RunKeeper:
         self._responders = responders
         self._monitor = monitor
         self._held = HeldFiles()
+        self._sought: _Sought | None = None
         self._retry_s, self._retry_at_s = RETRY_S, 0.0
         self.rebuilds = 0
         self.problem = ""
@@ -69,7 +85,7 @@ class RunKeeper:
             async with changing:
                 if time.monotonic() >= self._retry_at_s:
                     await self.mend()
-            await asyncio.sleep(LOOK_S)
+            await next_beat(LOOK_S)
 
     async def on_whole(self, make: Callable[[], Made]) -> Made:
         """Return what `make` returns, in a thread, over a directory that is whole; tried twice where it is lost
@@ -122,7 +138,9 @@ class RunKeeper:
         yield from self._responders.held_files()
 
     def _lost(self, in_force: Published) -> list[Path]:
-        lost = self._held.lost(self._paths(in_force))
+        if self._sought is None or not self._sought.is_of(in_force, self._responders.sets, self._run.path):
+            self._sought = _Sought(in_force, self._responders.sets, self._run.path, tuple(self._paths(in_force)))
+        lost = self._held.lost(self._sought.paths)
         return lost if is_private(self._run.path) else [self._run.path]
 
     def _tell(self, lost: Sequence[Path]) -> str:

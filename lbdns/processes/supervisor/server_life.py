@@ -99,9 +99,10 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
             leave_run.callback(run.remove)
         watching = asyncio.create_task(supervisor.watch(stop, hangups))
         cleanup.callback(watching.cancel)
-        await supervisor.read_source()
-        await cleanup.enter_async_context(companion(supervisor))
-        notify_ready()
+        await supervisor.read_source(stop)
+        if not stop.is_set():
+            await cleanup.enter_async_context(companion(supervisor))
+            notify_ready()
         await stop.wait()
         notify("STOPPING=1")
         log.info("stopping: answers to what has come are sent first")

@@ -57,7 +57,7 @@ class SignerChild(WatchedOne):
     kind = "signer"
     words = "signer"
 
-    def __init__(self, state_dir: Path, changed: Callable[[], None]) -> None:
+    def __init__(self, state_dir: Path, changed: Callable[[], object]) -> None:
         """Begin with none. `changed` is called when other keys are to be published."""
         super().__init__()
         self._state_dir = state_dir

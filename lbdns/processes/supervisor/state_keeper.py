@@ -10,7 +10,9 @@ a second one could start. The run directory has a keeper of its own (run_keeper.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import threading
 import time
 from typing import Final, Protocol
 
@@ -54,11 +56,26 @@ class StateKeeper:
         self._files += [(file, LastingTrouble(log, f"{file.told()} is there again")) for file in files]
 
     async def watch(self) -> None:
-        """Look every LOOK_S until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            if time.monotonic() >= self._retry_at_s:
+        """Look every LOOK_S until cancelled: in a thread, as a disk may keep who looks, and in one that wakes nobody
+        where all is there."""
+        amiss, is_over = asyncio.Event(), threading.Event()
+        threading.Thread(target=self._look_on, args=(asyncio.get_running_loop(), amiss, is_over), daemon=True).start()
+        try:
+            while True:
+                await amiss.wait()
                 await self.look()
+                amiss.clear()
+        finally:
+            is_over.set()
+
+    def _look_on(self, loop: asyncio.AbstractEventLoop, amiss: asyncio.Event, is_over: threading.Event) -> None:
+        while not is_over.wait(LOOK_S):
+            if time.monotonic() >= self._retry_at_s and self._is_amiss():
+                with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                    loop.call_soon_threadsafe(amiss.set)
+
+    def _is_amiss(self) -> bool:
+        return bool(self.problem) or any(file.is_lost() for file, _ in tuple(self._files))
 
     async def look(self) -> None:
         """Make again what is lost."""

@@ -42,15 +42,17 @@ from lbdns.dnssec.step_record import TRANSFERS, StepRecord
 from lbdns.health import forced
 from lbdns.mapped.control import Control
 from lbdns.model.store_facts import StoreFacts
+from lbdns.processes.beats import next_beat
 from lbdns.processes.responder.fast_port import load_loop
 from lbdns.processes.sockets import ListenerSet
-from lbdns.processes.supervisor.beginning import Beginning, tell_refused, tell_still_refused, tell_unready
+from lbdns.processes.supervisor.beginning import Beginning, tell_refused, tell_served, tell_still_refused, tell_unready
 from lbdns.processes.supervisor.binding import bind
 from lbdns.processes.supervisor.change_queue import ChangeQueue
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.control_socket import ControlServer
 from lbdns.processes.supervisor.cookie_secrets import OwnCookieSecrets
 from lbdns.processes.supervisor.dnstap_child import DnstapChild
+from lbdns.processes.supervisor.endable_work import EndableWork
 from lbdns.processes.supervisor.flat_watch import watch_answers
 from lbdns.processes.supervisor.fleet_keeper import FleetKeeper
 from lbdns.processes.supervisor.fleet_operations import AskedFleet
@@ -126,14 +128,13 @@ class Supervisor:
         self.nats = NatsChild(self.state_dir)
         beside = self.signer, self.transfers, HistoryChild(self.state_dir), DnstapChild(self.state_dir), self.nats
         self._children: tuple[Kept, ...] = (self._responders, ahead.monitor, OpenerChild(run), *beside)
-        self.progress = JobProgress()
         self._operations = Operations(self).table
         self._control_server = ControlServer(settings.control_path(), self._operations, self.state_dir)
-        self._changes, self._changed = ChangeQueue(), asyncio.Event()
+        self._changes, self._changed, self._endable = ChangeQueue(), asyncio.Event(), EndableWork()
         self._tasks: set[asyncio.Task[object]] = set()
         self._started_at = self._published_at = time.time()
         self._reload_count = self._reload_failures = 0
-        self.state_keeper = StateKeeper()
+        self.state_keeper, self.progress = StateKeeper(), JobProgress()
         self.store: Callable[[], StoreFacts | None] = lambda: None
         # Of what runs beside: each says what is wrong, "" where nothing is.
         self.troubles: list[Callable[[], str]] = [lambda: self.state_keeper.problem, lambda: self.content.problem]
@@ -218,10 +219,12 @@ class Supervisor:
         whence = first.whence(self._source.place)
         log.info("serving %s from %s", count_objects(duty.published.configuration), whence)
 
-    async def read_source(self) -> None:
-        """Where the start did without, read what lies at the source and go on from there, as after any other start."""
+    async def read_source(self, stop: asyncio.Event) -> None:
+        """Where the start did without, read what lies at the source and go on from there, as after any other start;
+        what is being done when `stop` is set is left."""
         if self._is_unread:
-            await self.reload("the start, which goes on", is_asked=False)
+            reading = self._begin(self.reload("the start, which goes on", is_asked=False))
+            await self._endable.until(stop, reading)
 
     async def watch(self, stop: asyncio.Event, hangups: Hangups) -> None:
         """Reload on change and on SIGHUP, and look after the monitor worker, until `stop` is set."""
@@ -247,7 +250,7 @@ class Supervisor:
         async with self._changes.turn():
             started = time.monotonic()
             try:
-                loaded = await asyncio.to_thread(self._load)
+                loaded = await asyncio.to_thread(self._endable.within(self._load))
                 await self._change_to(loaded)
             except LbdnsError as error:
                 self._resigning.note(is_served=False)
@@ -265,13 +268,8 @@ class Supervisor:
                 log.warning("%s", warning)
             tell_unready(self.in_force().configuration)
             self._reload_count += is_asked
-            self._tell_served(cause, started)
+            tell_served(cause, started, self.in_force())
             return ""
-
-    def _tell_served(self, cause: str, started_s: float) -> None:
-        took_ms = (time.monotonic() - started_s) * 1000
-        counts = count_objects(self.in_force().configuration)
-        log.info("%s: serving %s (generation %d, %.0f ms)", cause, counts, self._control.generation, took_ms)
 
     def _refuse(self, error: LbdnsError) -> NotServed:
         self._reload_failures += 1
@@ -304,7 +302,7 @@ class Supervisor:
             started = time.monotonic()
             configuration = dataclasses.replace(loaded.configuration, settings=self._serving.settings)
             await self._change_to(dataclasses.replace(loaded, configuration=configuration), commit)
-            self._tell_served(printable(cause), started)
+            tell_served(printable(cause), started, self.in_force())
 
     async def republish(self, cause: str) -> str:
         """Publish anew what is in force, as keys or signatures are others; returns why not, "" where it is served."""
@@ -315,14 +313,15 @@ class Supervisor:
             except LbdnsError as error:
                 log.error("%s, but that cannot be published: what was served before is served on: %s", cause, error)
                 return str(error)
-            self._tell_served(cause, started)
+            tell_served(cause, started, self.in_force())
             return ""
 
     async def _change_to(self, loaded: Loaded, commit: Callable[[], None] = lambda: None, is_new: bool = True) -> None:
         settings, before = loaded.configuration.settings, self._serving.settings
         serving, laid_in = self._serving.moved(settings), self.transfers.laid_in
         with self.progress.followed():
-            prepared = await self._run_keeper.on_whole(lambda: self._publisher.prepare(laid_in(loaded.configuration)))
+            made = self._endable.within(lambda: self._publisher.prepare(laid_in(loaded.configuration)))
+            prepared = await self._run_keeper.on_whole(made)
         sets: list[ListenerSet] = []
         try:
             threads = self._xdp.threads_each(serving.listen, settings.workers)
@@ -365,10 +364,11 @@ class Supervisor:
             await asyncio.gather(*(child.stop() for child in self._children if child.ends_last is ends_last))
         self._xdp.close()
 
-    def _begin(self, work: Coroutine[Any, Any, object]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _beat(self) -> None:
         """Show that the supervisor lives, and say when the monitor worker is silent and when it is back."""
@@ -382,7 +382,7 @@ class Supervisor:
                 remind_s += REMIND_S
                 tell_still_refused(self._not_served, self._source.place, self._served_at)
             await self._metrics.retry()
-            await asyncio.sleep(BEAT_S)
+            await next_beat(BEAT_S)
 
     async def operate(self, op: str, request: Mapping[str, Any]) -> Any:
         """Do one of the control socket's operations; raises LbdnsError."""

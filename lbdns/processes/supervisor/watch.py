@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from lbdns.config.files_read import FilesRead
+from lbdns.processes.supervisor.directory_events import DirectoryEvents
 
 CHECK_MS = 1000  # where the kernel reports nothing (network file systems), files are looked at so often
+GATHER_S = 0.03  # who writes much is not looked at for each line
 SETTLE_S = 0.15  # several files written one after another are one change
 SETTLE_MAX_S = 1.0
 
@@ -44,25 +47,34 @@ async def _at_rest(files: FilesRead) -> None:
 
 async def _wake_ups(directory: Path, stop: asyncio.Event) -> AsyncIterator[None]:
     """Yield at once, when something happened in the directory, and every CHECK_MS anyway."""
-    yield
-    # Loaded once the server answers: it comes with a library for events.
-    import watchfiles
+    woken = asyncio.Event()
+    stopping = asyncio.create_task(_pass_on(stop, woken))
+    events = _events(directory, woken)
+    try:
+        while not stop.is_set():
+            yield
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_MS / 1000):
+                    await woken.wait()
+            if woken.is_set():
+                await asyncio.sleep(GATHER_S)
+                woken.clear()
+            elif events is not None:
+                events.renew()
+    finally:
+        stopping.cancel()
+        if events is not None:
+            events.close()
 
-    while not stop.is_set():
-        try:
-            async for _ in watchfiles.awatch(
-                directory,
-                watch_filter=None,
-                stop_event=stop,
-                recursive=False,
-                debounce=50,
-                step=20,
-                rust_timeout=CHECK_MS,
-                yield_on_timeout=True,
-            ):
-                yield
-        except (OSError, RuntimeError) as error:
-            log.warning("%s cannot be watched (%s); its files are looked at every second", directory, error)
-            while not stop.is_set():
-                await asyncio.sleep(CHECK_MS / 1000)
-                yield
+
+def _events(directory: Path, woken: asyncio.Event) -> DirectoryEvents | None:
+    try:
+        return DirectoryEvents(directory, woken)
+    except OSError as error:
+        log.warning("%s cannot be watched (%s); its files are looked at every second", directory, error)
+        return None
+
+
+async def _pass_on(stop: asyncio.Event, woken: asyncio.Event) -> None:
+    await stop.wait()
+    woken.set()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 
+from lbdns.processes.beats import at_each_beat
 from lbdns.processes.supervisor.kept import Kept
 from lbdns.processes.supervisor.pulse import LOOK_S
 
@@ -15,8 +15,8 @@ log = logging.getLogger("lbdns.processes")
 async def watch_over(children: Sequence[Kept]) -> None:
     """Look every LOOK_S, until cancelled; a failure is told once, until it is over."""
     failing: set[str] = set()
-    while True:
-        await asyncio.sleep(LOOK_S)
+
+    def look() -> None:
         for child in children:
             try:
                 child.look()
@@ -25,3 +25,5 @@ async def watch_over(children: Sequence[Kept]) -> None:
                 if child.kind not in failing:
                     log.exception("lbdns failed to look after the %s", child.kind)
                 failing.add(child.kind)
+
+    await at_each_beat(LOOK_S, look)
