@@ -268,7 +268,7 @@ cdef class Rounds:
             self.tap.query_ns = clock_ns(CLOCK_REALTIME)
         if is_ahead:
             self.ahead.add(server, got, self.starts, self.lengths)
-            self.ahead.fetch(server)
+            self.ahead.fetch(server, self.counters)
         for index in range(got):
             LBDNS_STORE(&self.hand.serving, index + 1)
             if not self.set_client(server, index):
