@@ -42,7 +42,7 @@ MENDED = {
 
 LICENCES = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "PSF-2.0", "Zlib"}
 """What asks for nothing but that it is named."""
-WEAK_COPYLEFT = {"certifi": "MPL-2.0", "icmplib": "LGPL-3.0"}
+WEAK_COPYLEFT = {"asyncinotify": "MPL-2.0", "certifi": "MPL-2.0", "icmplib": "LGPL-3.0"}
 """Files, or a library, that stay under their licence; both are used as they are and not distributed with lbdns."""
 
 

@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import gc
 import platform
+import re
 import resource
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,3 +189,46 @@ def test_free_memory_goes_back_to_the_system() -> None:
     assert give_back_memory()
     assert before - resident() > 20_000_000
     assert held
+
+
+HEAPS = """
+import ctypes, re, sys, threading
+from lbdns.base.garbage import hold_one_heap
+
+if sys.argv[1] == "held":
+    hold_one_heap()
+
+def work():
+    made = [bytes(20_000) for _ in range(100)]
+    barrier.wait()
+
+barrier = threading.Barrier(4)
+threads = [threading.Thread(target=work) for _ in range(4)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+for _ in range(2):
+    large = bytes(20_000_000)
+    del large
+large = bytes(20_000_000)
+libc = ctypes.CDLL(None)
+libc.fopen.restype, libc.malloc_info.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_void_p]
+libc.fclose.argtypes = [ctypes.c_void_p]
+file = libc.fopen(sys.argv[2].encode(), b"w")
+libc.malloc_info(0, file)
+libc.fclose(file)
+"""
+
+
+def heaps_and_mapped(how: str, path: Path) -> tuple[int, int]:
+    """How many heaps four threads leave, and how many octets are mapped by themselves while a large block is in use."""
+    subprocess.run([sys.executable, "-c", HEAPS, how, str(path)], check=True)
+    said = path.read_text()
+    return said.count("<heap "), int(re.findall(r'<total type="mmap" count="\d+" size="(\d+)"/>', said)[-1])
+
+
+@pytest.mark.process
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_threads_share_a_heap_and_large_blocks_have_none(tmp_path: Path) -> None:
+    heaps, mapped = heaps_and_mapped("held", tmp_path / "held")
+    assert heaps == 1 and mapped > 20_000_000
+    heaps, mapped = heaps_and_mapped("left", tmp_path / "left")
+    assert heaps > 1 and mapped < 20_000_000

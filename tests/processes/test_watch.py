@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lbdns.config.files_read import FilesRead
-from lbdns.processes.supervisor import watch
+from lbdns.processes.supervisor import directory_events, watch
 from lbdns.processes.supervisor.configuration_source import FILE_SUFFIXES
 from lbdns.processes.supervisor.directory_events import DirectoryEvents
 from lbdns.processes.supervisor.watch import changes
@@ -83,7 +83,7 @@ def test_a_directory_that_cannot_be_watched_is_looked_at(tmp_path: Path, monkeyp
     def refuse(*_: object) -> None:
         raise OSError("inotify watch limit reached")
 
-    monkeypatch.setattr(watch, "DirectoryEvents", refuse)
+    monkeypatch.setattr(directory_events, "DirectoryEvents", refuse)
     monkeypatch.setattr(watch, "CHECK_MS", 100)
 
     async def scenario(watching: AsyncIterator[None]) -> None:

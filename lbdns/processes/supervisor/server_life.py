@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lbdns.base.errors import LbdnsError
+from lbdns.base.garbage import hold_one_heap
 from lbdns.base.log import start_log
 from lbdns.mapped.run_directory import RunDirectory, StateLock
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
@@ -65,6 +66,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
         cleanup.push_async_callback(ahead.stop)
         if not orphans:
             await ahead.begin(len(settings.listen))
+        hold_one_heap()
         # All modules from here on are loaded while those of the processes that were begun are.
         from lbdns.processes.supervisor.unread_start import UnreadStart
 

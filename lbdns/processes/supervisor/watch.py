@@ -7,9 +7,12 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lbdns.config.files_read import FilesRead
-from lbdns.processes.supervisor.directory_events import DirectoryEvents
+
+if TYPE_CHECKING:
+    from lbdns.processes.supervisor.directory_events import DirectoryEvents
 
 CHECK_MS = 1000  # where the kernel reports nothing (network file systems), files are looked at so often
 GATHER_S = 0.03  # who writes much is not looked at for each line
@@ -47,12 +50,13 @@ async def _at_rest(files: FilesRead) -> None:
 
 async def _wake_ups(directory: Path, stop: asyncio.Event) -> AsyncIterator[None]:
     """Yield at once, when something happened in the directory, and every CHECK_MS anyway."""
+    yield
     woken = asyncio.Event()
     stopping = asyncio.create_task(_pass_on(stop, woken))
     events = _events(directory, woken)
+    woken.set()  # something may have happened before they were listened to
     try:
         while not stop.is_set():
-            yield
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_MS / 1000):
                     await woken.wait()
@@ -61,6 +65,7 @@ async def _wake_ups(directory: Path, stop: asyncio.Event) -> AsyncIterator[None]
                 woken.clear()
             elif events is not None:
                 events.renew()
+            yield
     finally:
         stopping.cancel()
         if events is not None:
@@ -68,6 +73,9 @@ async def _wake_ups(directory: Path, stop: asyncio.Event) -> AsyncIterator[None]
 
 
 def _events(directory: Path, woken: asyncio.Event) -> DirectoryEvents | None:
+    # Loaded once the server answers: it comes with a library that looks for the C library in a process of its own.
+    from lbdns.processes.supervisor.directory_events import DirectoryEvents
+
     try:
         return DirectoryEvents(directory, woken)
     except OSError as error:
