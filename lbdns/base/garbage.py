@@ -17,8 +17,7 @@ _NEVER: Final = 2**31 - 1
 WALKED_MAX: Final = 100_000
 """Objects that are walked together more than once: it takes 0.1 s on a busy machine, and every thread waits for it."""
 
-_HEAP: Final = ((-8, 1), (-3, 128 << 10), (-1, 1 << 20))
-"""M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3), in octets the latter two."""
+_M_ARENA_MAX: Final = -8  # of mallopt(3)
 
 
 @contextmanager
@@ -51,18 +50,18 @@ def still_until_quiet() -> Iterator[None]:
 
 
 def hold_one_heap() -> None:
-    """Have the C library keep one heap for all threads from now on, and give each large block back once it is free.
+    """Have the C library keep one heap for all threads; to be called before there is a second one.
 
-    By itself glibc gives every thread a heap of its own, and takes ever larger blocks from them. A thread that works on
-    a large configuration leaves its heap nearly empty, and another one cannot use it: with 30,000 load balancers a
-    third of the process. Other C libraries do as they do.
+    By itself glibc gives every thread a heap of its own. A thread that works on a large configuration leaves its heap
+    nearly empty, and another one cannot use it: with 30,000 load balancers a third of the process. Other C libraries do
+    as they do. Large blocks could do without a heap, and go back once they are free; but fresh memory costs a list more
+    than that is worth.
     """
-    import ctypes  # slow to import, for a few calls
+    import ctypes  # slow to import, for one call
 
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for option, value in _HEAP:
-            mallopt(option, value)
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def give_back_memory() -> bool:

@@ -42,6 +42,7 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
 
     `companion` runs beside the server from when it is ready until it stops. Raises LbdnsError where it cannot start.
     """
+    hold_one_heap()
     files, settings, stop = source.files(), source.settings(), asyncio.Event()
     start_log("supervisor", settings.log)
     state_dir = settings.state_dir()
@@ -66,7 +67,6 @@ async def serve(source: ConfigurationSource, hangups: Hangups, companion: Compan
         cleanup.push_async_callback(ahead.stop)
         if not orphans:
             await ahead.begin(len(settings.listen))
-        hold_one_heap()
         # All modules from here on are loaded while those of the processes that were begun are.
         from lbdns.processes.supervisor.unread_start import UnreadStart
 
