@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,9 @@ class Running:
         made = signed_snapshot(self.configuration, signs(keys, policy=Policy()), table, slots)
         snapshot = Snapshot(made.columns, {**made.meta, SIGNATURES: 1})
         self._state_dir = folder / "state"
-        run = RunDirectory(self._state_dir)
-        run.signatures(1).parent.mkdir(parents=True, exist_ok=True)
-        create_signatures(run.signatures(1), SLOTS, WIDTH)
-        self.writer = SignatureWriter(run.signatures(1))
+        self.run = RunDirectory(self._state_dir)
+        create_signatures(self.run.signatures(1), SLOTS, WIDTH)
+        self.writer = SignatureWriter(self.run.signatures(1))
         self._published = Published(1, self.configuration, slots, snapshot, table)
         self._asking = SignedAsking(None, {keys.keys.apex: keys})  # type: ignore[arg-type]
         self._keys = keys.keys
@@ -97,9 +97,11 @@ class Running:
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Running:
+def running(tmp_path: Path) -> Iterator[Running]:
     """A server, and nothing in its table."""
-    return Running(tmp_path)
+    found = Running(tmp_path)
+    yield found
+    found.run.remove()
 
 
 def test_what_the_zone_says_is_published(running: Running) -> None:
