@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -57,19 +57,22 @@ def hold_one_heap() -> None:
     as they do. Large blocks could do without a heap, and go back once they are free; but fresh memory costs a list more
     than that is worth.
     """
-    import ctypes  # slow to import, for one call
-
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _in_libc("mallopt")
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
 
 
 def give_back_memory() -> bool:
     """Give free memory that the C library holds back to the system; False where it has none, or cannot."""
+    trim = _in_libc("malloc_trim")
+    return trim is not None and bool(trim(0))
+
+
+def _in_libc(name: str) -> Callable[..., int] | None:
+    """Return a function of glibc's, None where the C library is another."""
     import ctypes  # slow to import, for one call
 
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
-    return trim is not None and bool(trim(0))
+    return getattr(ctypes.CDLL(None), name, None)
 
 
 async def collect_when_quiet(changed: asyncio.Event, quiet_s: float) -> None:

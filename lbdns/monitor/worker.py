@@ -54,7 +54,7 @@ SAVE_LATENCY_S: Final = 60.0
 SETTLINGS_MAX: Final = 3
 """Generations that are settled at once, of those between two slow ticks: each takes as long as all that is there."""
 WORTH_SETTLING: Final = 10
-"""Settled once one in so many pools and load balancers has been replaced."""
+"""Settled once one in so many pools and load balancers has come or gone."""
 SPARE_FILES: Final = 64  # descriptors that are not probes'
 
 log = logging.getLogger("lbdns.monitor")
@@ -226,7 +226,7 @@ class MonitorWorker:
         """Have settled what a generation left that was adopted, at once or later; not before it is worth it, since all
         that lives is walked for it."""
         ledger = self._ledger
-        self._unsettled += len(ledger.begun) + ledger.begun_balancers
+        self._unsettled += len(ledger.begun) + ledger.gone + ledger.begun_balancers
         if WORTH_SETTLING * self._unsettled < len(ledger.pools) + len(ledger.balancers):
             return
         self._unsettled = 0

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lbdns.health.forced import Forced
 from lbdns.health.reasons import Reason
 from lbdns.health.verdict import COUNTS, CRITICAL, DEGRADED, HEALTHY, UNHEALTHY, UNKNOWN
 from lbdns.mapped.health_table import HealthTable
+from lbdns.monitor import worker as worker_module
 from lbdns.monitor.generations import Generation
 from lbdns.monitor.targets import load_targets
 from lbdns.monitor.waiting_worker import Options, WaitingWorker
@@ -418,5 +420,31 @@ def test_who_looks_names_up_in_a_network_goes_with_it(stage: Stage) -> None:
                 stage.publish(named, networks=[{"name": f"far{number}", "slot": 0, "device": "lbdns-none"}])
                 await adopted(stage, number + 1)
             assert running.worker._named._names.keys() == {"far2"}
+
+    asyncio.run(main())
+
+
+def test_what_generations_left_is_settled_once_it_is_a_tenth(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To settle walks all that lives; pools that go leave as much behind as those that are replaced."""
+    settled: list[int] = []
+    monkeypatch.setattr(worker_module, "_settle_memory", lambda: settled.append(1))
+
+    async def main() -> None:
+        pools = [pool(f"p{number}", endpoint("e", f"192.0.2.{number}"), monitor=None) for number in range(8)]
+        balancers = [{"name": f"b{number}", "pools": ["p0"], "fallback": "p0"} for number in range(20)]
+        stage.publish(*pools, load_balancers=balancers)
+        async with stage.running() as running:
+            await adopted(stage)
+            worker = running.worker
+            assert settled == [1]
+            first, *others = worker._targets.pools
+            for generation, left, count in (
+                (2, (first, *others[1:]), 1),
+                (3, (first, *others[2:]), 1),
+                (4, (first,), 2),
+            ):
+                targets = replace(worker._targets, generation=generation, pools=left)
+                worker._follow(Generation(targets, worker._ledger.table))
+                assert len(settled) == count
 
     asyncio.run(main())

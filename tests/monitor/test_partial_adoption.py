@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from lbdns.base.pacing import REST_S, RUN_S, Pacing
 from lbdns.health.reasons import Reason
 from lbdns.mapped.health_table import HealthTable
 from lbdns.model.targets_document import NetworkTarget, Vantage
@@ -207,6 +206,24 @@ def test_a_change_touches_the_pool_that_it_is_about(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
+def test_pools_that_are_gone_count_as_what_is_to_be_let_go(tmp_path: Path) -> None:
+    """Nobody else stands in their place, and each is a cycle with its endpoints."""
+    configured = Configured(Random(4))
+
+    async def play() -> None:
+        side = Side(tmp_path / "table")
+        first = configured.targets(tmp_path)
+        side.adopt(first)
+        assert side.ledger.gone == 0
+        for name in ("p1", "p2", "p3"):
+            del configured.pools[name]
+        side.adopt(with_known(configured.targets(tmp_path), first))
+        assert side.ledger.gone == 3 and not side.ledger.begun
+        await side.scheduler.close()
+
+    asyncio.run(play())
+
+
 def test_rows_that_others_have_had_are_taken_back(tmp_path: Path) -> None:
     """Generations may be passed over: then a row may be another's, though the pool is as it was."""
     configured = Configured(Random(3))
@@ -258,19 +275,3 @@ def test_a_list_on_one_line_is_read_whole() -> None:
     known = first.whole(["A", "B"])
     assert known.specs == ("A", "B")
     assert PartsReading(b'"a","b"', known).new == b'"a","b"'
-
-
-def test_long_work_rests_by_turns_until_it_is_to_hurry() -> None:
-    now_s, rests = 0.0, []
-
-    def sleep(rest_s: float) -> None:
-        rests.append(rest_s)
-
-    pace = Pacing(lambda: now_s, sleep)
-    for _ in pace.each(range(10)):
-        now_s += RUN_S / 4 + 1e-9
-    assert rests == [REST_S, REST_S]
-    pace.hurry()
-    for _ in pace.each(range(10)):
-        now_s += RUN_S
-    assert len(rests) == 2

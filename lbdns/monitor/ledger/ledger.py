@@ -58,6 +58,7 @@ class Ledger:
         self._clock = clock
         self._rows = TableRows(table)
         self._roster = Roster()
+        self._gone = 0
         self._lacks_answers: Callable[[str], bool] | None = None
         self._pool_changes = PoolChanges(self._rows, wall, report)
         self._overlay = Overlay(self._rows, wall, report, clock, self._pool_changes.put_endpoint)
@@ -91,6 +92,11 @@ class Ledger:
     def begun(self) -> Sequence[PoolHealth]:
         """The generation's pools that are not, with their endpoints, the very ones of the generation before."""
         return self._roster.begun
+
+    @property
+    def gone(self) -> int:
+        """How many pools of the generation before are not, with their endpoints, among the very ones of this."""
+        return self._gone
 
     @property
     def begun_balancers(self) -> int:
@@ -138,7 +144,9 @@ class Ledger:
             self._rows.bind(table)
             for name in ("heartbeat_ns", "frozen_since"):
                 table.columns[name][0] = former_table.columns[name][0]
+        had = len(self.pools)
         self._roster = adopt_roster(self._roster, former_table, self._rows, pools, balancers)
+        self._gone = had - (len(self.pools) - len(self.begun))
         self._pool_rtt.keep_only(self.pools)
         self._views.adopt(table, [one.name for one in vantages], self.endpoints.values(), self._clock())
         for pool in self.pools.values() if may_differ is not None else self.begun:
