@@ -434,15 +434,12 @@ def test_what_generations_left_is_settled_once_it_is_a_tenth(stage: Stage, monke
         balancers = [{"name": f"b{number}", "pools": ["p0"], "fallback": "p0"} for number in range(20)]
         stage.publish(*pools, load_balancers=balancers)
         async with stage.running() as running:
-            await adopted(stage)
+            await adopted(stage, 1)
             worker = running.worker
             assert settled == [1]
             first, *others = worker._targets.pools
-            for generation, left, count in (
-                (2, (first, *others[1:]), 1),
-                (3, (first, *others[2:]), 1),
-                (4, (first,), 2),
-            ):
+            later = ((first, *others[1:]), 1), ((first, *others[2:]), 1), ((first,), 2)
+            for generation, (left, count) in enumerate(later, 2):
                 targets = replace(worker._targets, generation=generation, pools=left)
                 worker._follow(Generation(targets, worker._ledger.table))
                 assert len(settled) == count
