@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, Protocol
 
 from fastapi import Response
@@ -41,13 +41,20 @@ def ok(
     return Response(to_json(body), media_type=JSON_TYPE, headers=dict(headers) if headers else None)
 
 
-def ok_listed(items: Iterable[bytes], result_info: Info | None) -> Response:
-    """Return what `ok` does, of a list whose items are JSON texts already."""
+def ok_listed(pieces: Iterable[bytes], result_info: Info | None) -> Response:
+    """Return what `ok` does, of a list that is JSON text already, in pieces with what stands between them.
+
+    Of more than one piece each is made when those before it are sent: never is all of it there.
+    """
     rest: dict[str, Any] = {"success": True, "errors": [], "messages": [*told()]}
     if result_info is not None:
         rest["result_info"] = result_info.as_json()
-    text = b"".join((b'{"result":[', *items, b"],", to_json(rest)[1:]))
-    return Response(text, media_type=JSON_TYPE)
+    left = iter(pieces)
+    begin, end = b'{"result":[' + next(left, b""), b"]," + to_json(rest)[1:]
+    second = next(left, None)
+    if second is None:
+        return Response(begin + end, media_type=JSON_TYPE)
+    return StreamingResponse(chain((begin, second), left, (end,)), media_type=JSON_TYPE)
 
 
 def ok_with_list(
