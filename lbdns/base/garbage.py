@@ -80,9 +80,9 @@ async def collect_when_quiet(changed: asyncio.Event, quiet_s: float) -> None:
 
     For a process that holds a large configuration: to walk the objects of 10,000 load balancers takes 0.3 s, which a
     change would have to wait for. Young objects are looked after, seldom. What was there at the start is not walked at
-    all, and more than WALKED_MAX objects only once.
+    all, and more than WALKED_MAX objects only once. Behind it free memory goes back to the system.
     """
-    from asyncio import wait_for  # slow to import; who reads files alone has no loop
+    from asyncio import to_thread, wait_for  # slow to import; who reads files alone has no loop
 
     thresholds = gc.get_threshold()
     gc.set_threshold(*SELDOM[:2], _NEVER)
@@ -98,5 +98,6 @@ async def collect_when_quiet(changed: asyncio.Event, quiet_s: float) -> None:
             gc.collect()
             if len(gc.get_objects(generation=2)) > WALKED_MAX:
                 gc.freeze()
+            await to_thread(give_back_memory)
     finally:
         gc.set_threshold(*thresholds)

@@ -56,7 +56,6 @@ class Keeper:
         self._told = asyncio.Event()
         self._busy = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self._has_given_back = False
         self._pace = Pacing()
         self._trouble = LastingTrouble(log, "what is served is kept for a restart again")
 
@@ -112,8 +111,8 @@ class Keeper:
     def _write(self, to_keep: ToKeep) -> None:
         published = to_keep.published
         self._writer.keep(published, self._source, to_keep.texts(self._pace), to_keep.served_at, self._grounds(to_keep))
-        if not self._has_given_back:  # what the start took and no longer holds: a sixth of the process with the example
-            self._has_given_back = give_back_memory()
+        # What the texts took, and the start before them: a sixth of the process with the example.
+        give_back_memory()
 
     def _grounds(self, to_keep: ToKeep) -> Grounds | None:
         if to_keep.read is None:

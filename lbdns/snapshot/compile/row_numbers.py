@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from lbdns.model.balancer import LoadBalancer
@@ -54,15 +54,23 @@ class Numbering:
         self._lists: dict[tuple[Candidates, int], int] = {}
         self._pool_index: Mapping[str, int] = {row.name: index for index, row in enumerate(pools)}
         self._cname_pools = {row.name for row in pools if row.gives_cname}
-        self._numbers_of: dict[tuple[bool, int], _ListNumbers] = {}
+        # Plain dictionaries: one that found numbers by itself would be in a circle with this object, and all that is
+        # compiled here would stay, as nothing looks for circles after a large change.
+        self._numbers_of: dict[tuple[bool, int], dict[Candidates, int]] = {}
 
     def steering(self, row: PlannedRow, is_apex: bool) -> RowNumbers:
         """Return the row of what a policy planned."""
         hashed = row.is_sticky, self._pools[self._pool_index[row.fallback_pool]].hashed_as_fallback[row.is_sticky]
-        number_of = self._numbers_of.get(hashed)
-        if number_of is None:
-            number_of = self._numbers_of[hashed] = _ListNumbers(self._number_list, *hashed)
-        return self.leading(row, is_apex, [number_of[candidates] for candidates in row.lists])
+        known = self._numbers_of.get(hashed)
+        if known is None:
+            known = self._numbers_of[hashed] = {}
+        numbers = []
+        for candidates in row.lists:
+            number = known.get(candidates)
+            if number is None:
+                number = known[candidates] = self._number_list(candidates, *hashed)
+            numbers.append(number)
+        return self.leading(row, is_apex, numbers)
 
     def leading(self, row: PlannedRow, is_apex: bool, numbers: Sequence[int]) -> RowNumbers:
         """Return the row whose place classes lead to `numbers`, one for each of its plan's lists."""
@@ -94,16 +102,4 @@ class Numbering:
             columns["list_flags"].append(flags)
             columns["member_pool"].extend(pools)
             columns["member_weight"].extend([weight for _, weight in candidates])
-        return number
-
-
-class _ListNumbers(dict[Candidates, int]):
-    """The numbers of candidate lists for rows that hash alike, found when they are asked for."""
-
-    def __init__(self, number: Callable[[Candidates, bool, int], int], is_sticky: bool, fallback_hashes: int) -> None:
-        self._number = number
-        self._hashed = is_sticky, fallback_hashes
-
-    def __missing__(self, candidates: Candidates) -> int:
-        number = self[candidates] = self._number(candidates, *self._hashed)
         return number
