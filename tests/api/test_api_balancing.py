@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import trustme
-from fastapi import Response
 
 from lbdns.base.kinds import Kind
-from lbdns.manage.api.v4 import balancing
-from lbdns.manage.store.item import Item
-from lbdns.manage.store.state import State
-from lbdns.model.bounds import REGION_CODES
 from tests.api.conftest import Api
-from tests.work import calls_of
 
 pytestmark = pytest.mark.slow
 
@@ -405,43 +398,3 @@ def test_a_revision_says_who_and_what(api: Api, client: httpx.Client, pool: Any)
     last, first = api.store.revisions()
     assert (first.author, first.message) == ("token writer", 'create pool "eu"')
     assert last.author.startswith("local user ") and last.message == 'change pool "eu"'
-
-
-def test_ten_thousand_load_balancers_are_listed_in_a_few_steps_each(
-    api: Api, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pools = [f"{number:032x}" for number in range(20)]
-    zone = Item(Kind.ZONE, "f" * 32, {"name": "example.com", "serial": 1, "soa": {}})
-    items = [
-        Item(
-            Kind.LOAD_BALANCER,
-            f"{number + 1000:032x}",
-            {
-                "name": f"w{number}.example.com",
-                "default_pools": pools[:3],
-                "fallback_pool": pools[0],
-                "steering_policy": "geo",
-                "region_pools": {region: pools[2:5] for region in REGION_CODES[:4]},
-                "random_steering": {"pool_weights": dict.fromkeys(pools[:3], 0.5)},
-            },
-            zone.id,
-            "2026-11-21T10:00:00.123456Z",
-            "2026-11-21T10:00:00.123456Z",
-            1,
-        )
-        for number in range(10_000)
-    ]
-    api.manager._state = State.of([zone, *items], 1)
-    counted: list[Counter[str]] = []
-    listed = balancing._listed
-
-    def count(*given: Any) -> Response:
-        made: list[Response] = []
-        counted.append(calls_of(lambda: made.append(listed(*given))))
-        return made[0]
-
-    monkeypatch.setattr(balancing, "_listed", count)
-    response = client.get(f"/zones/{zone.id}/load_balancers")
-    assert len(response.json()["result"]) == 10_000
-    assert counted[0]["to_json"] < 100  # of hundreds of them at once, and of what stands between their values
-    assert counted[0].total() < 18 * 10_000

@@ -10,11 +10,17 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 from pydantic_core import to_json
 
+from lbdns.base.gzip_pieces import GzipPiece, gzip_of, gzip_piece
+from lbdns.manage.api.frame.content_codings import GZIP
 from lbdns.manage.api.frame.reply_messages import told
 
 JSON_TYPE: Final = "application/json"
 LISTED_AT_ONCE: Final = 250
 """Items of a long list that are encoded together."""
+LOT_OCTETS: Final = 256 * 1024
+"""Of a list in pieces that are sent together."""
+_BEGIN: Final = gzip_piece(b'{"result":[')
+_COMMA: Final = gzip_piece(b",")
 _END: Final = b"]}}"
 
 
@@ -55,6 +61,41 @@ def ok_listed(pieces: Iterable[bytes], result_info: Info | None) -> Response:
     if second is None:
         return Response(begin + end, media_type=JSON_TYPE)
     return StreamingResponse(chain((begin, second), left, (end,)), media_type=JSON_TYPE)
+
+
+def ok_in_pieces(items: Iterable[GzipPiece], is_gzip: bool) -> Response:
+    """Return what `ok_listed` does, of pieces that have some items each: as they are, where the client takes gzip.
+
+    It is sent while it is made: never is all of it there, but where it is short.
+    """
+    end = b"]," + to_json({"success": True, "errors": [], "messages": [*told()]})[1:]
+    texts = chain((_BEGIN,), _parted(items), (gzip_piece(end),))
+    pieces = _in_lots(gzip_of(texts) if is_gzip else (piece.text for piece in texts))
+    headers = {"Vary": "Accept-Encoding", **({"Content-Encoding": GZIP} if is_gzip else {})}
+    first = next(pieces)
+    for second in pieces:
+        return StreamingResponse(chain((first, second), pieces), media_type=JSON_TYPE, headers=headers)
+    return Response(first, media_type=JSON_TYPE, headers=headers)
+
+
+def _parted(items: Iterable[GzipPiece]) -> Iterator[GzipPiece]:
+    for at, piece in enumerate(items):
+        if at:
+            yield _COMMA
+        yield piece
+
+
+def _in_lots(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what some octets come to, as much at a time as is worth the way through the server."""
+    lot: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        lot.append(piece)
+        size += len(piece)
+        if size >= LOT_OCTETS:
+            yield b"".join(lot)
+            lot, size = [], 0
+    yield b"".join(lot)
 
 
 def ok_with_list(

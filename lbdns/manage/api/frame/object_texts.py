@@ -40,14 +40,17 @@ class _Form(NamedTuple):
     fills: tuple[tuple[int, Fill], ...]
 
 
-_Forms = dict[tuple[Kind, str, tuple[str, ...]], _Form | None]
+Forms = dict[tuple[Kind, str, tuple[str, ...]], _Form | None]
 """By kind, zone, and the fields that are given."""
 _WHOLE: Final = b"%b"
 
 
-def shown_texts(items: Sequence[Item], state: State) -> Iterator[bytes]:
-    """Yield some objects as JSON text, with commas between them: all in a few pieces."""
-    forms: _Forms = {}
+def shown_texts(items: Sequence[Item], state: State, forms: Forms | None = None) -> Iterator[bytes]:
+    """Yield some objects as JSON text, with commas between them: all in a few pieces.
+
+    `forms`: those that were made already, and where those are kept that are made, for who asks again of the same state.
+    """
+    forms = {} if forms is None else forms
     for start in range(0, len(items), AT_ONCE):
         texts: list[bytes] = []
         values: list[Any] = []
@@ -58,7 +61,7 @@ def shown_texts(items: Sequence[Item], state: State) -> Iterator[bytes]:
         yield (b"," if start else b"") + b",".join(texts) % _encoded(values)
 
 
-def _given(item: Item, state: State, forms: _Forms) -> tuple[bytes, Sequence[Any]]:
+def _given(item: Item, state: State, forms: Forms) -> tuple[bytes, Sequence[Any]]:
     """Return the text of an object, and the values that have their places in it."""
     body = item.body
     key = item.kind, item.zone_id, tuple(body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 from fastapi import Depends, Path, Query, Request
@@ -11,6 +11,7 @@ from lbdns.base.kinds import Kind
 from lbdns.base.lasting_ids import FILES_ACCOUNT_ID, ID_DIGITS
 from lbdns.config.checks.sights import missing_view
 from lbdns.manage.api.frame.api_errors import INTERNAL, ApiError, no_route
+from lbdns.manage.api.frame.kept_lists import KeptLists
 from lbdns.manage.api.frame.reply_messages import tell
 from lbdns.manage.store.managing import Manager
 from lbdns.manage.store.refusals import NotFound
@@ -29,13 +30,14 @@ VIEW_CHARS_MAX: Final = 100
 class ApiSite:
     """One server as its API sees it. Without a store nobody has a token: the UNIX socket alone is open.
 
-    `problem`: why there is none where there should be.
+    `problem`: why there is none where there should be. `lists`: those that were sent last.
     """
 
     manager: Manager
     store: Store | None
     settings: Settings
     problem: str = ""
+    lists: KeptLists = field(default_factory=KeptLists, compare=False, repr=False)
 
     @property
     def in_force(self) -> Settings:

@@ -22,16 +22,17 @@ from lbdns.config.yaml.yaml_tree import spelled
 from lbdns.manage.api.frame.admission import belongs_to
 from lbdns.manage.api.frame.api_errors import OUTDATED, ApiError, invalid, point_by
 from lbdns.manage.api.frame.auth import Caller, CurrentCaller
+from lbdns.manage.api.frame.content_codings import GzipTaken
 from lbdns.manage.api.frame.dropped import dropped, widened
 from lbdns.manage.api.frame.dry_run import DryRun, or_dry_run, planned
-from lbdns.manage.api.frame.envelope import ok, ok_listed
+from lbdns.manage.api.frame.envelope import ok, ok_in_pieces, ok_listed
 from lbdns.manage.api.frame.hostname_messages import tell_of_hostnames
 from lbdns.manage.api.frame.limits import JsonObject
 from lbdns.manage.api.frame.live_health import LiveHealth
 from lbdns.manage.api.frame.object_schemas import SHAPES
 from lbdns.manage.api.frame.object_search import SearchQuery, found_by
 from lbdns.manage.api.frame.object_shapes import EMPTY_ALONE, by_names_sent, shown, taken
-from lbdns.manage.api.frame.object_texts import shown_texts
+from lbdns.manage.api.frame.object_texts import AT_ONCE, shown_texts
 from lbdns.manage.api.frame.openapi import DELETED, describe
 from lbdns.manage.api.frame.paging import OptionalPaging
 from lbdns.manage.api.frame.pointers import Pointing, Steps
@@ -261,11 +262,15 @@ def serve_kind(router: APIRouter, kind: Kind, path: str, owner_of: Callable[...,
             paging: OptionalPaging,
             view: ViewQuery = None,
             search: SearchQuery = "",
+            is_gzip: GzipTaken = False,
         ) -> Response:
             tell_of_view(site, view)
-            own = (item for item in site.state.all(kind).values() if item.zone_id == owner)
-            found = found_by(search, own)
-            return _listed([item for item in found if view in (None, item.view)], site, paging)
+            state = site.state
+            own = [item for item in state.all(kind).values() if item.zone_id == owner]
+            found = [item for item in found_by(search, own) if view in (None, item.view)]
+            if paging.is_whole and len(own) == len(found) > AT_ONCE:
+                return ok_in_pieces(site.lists.pieces(own, state), is_gzip)
+            return _listed(found, site, paging)
 
     elif kind is not Kind.POOL:
 
