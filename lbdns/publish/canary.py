@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from operator import attrgetter, is_, is_not
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lbdns.answer.answer import Road, answer
 from lbdns.answer.match import MatchKind, match
@@ -18,7 +18,7 @@ from lbdns.answer.respond import respond
 from lbdns.answer.serving_view import ServingView
 from lbdns.answer.steered import make_query
 from lbdns.base.errors import LbdnsError
-from lbdns.base.memo import BySequence, Chosen, shared_ends
+from lbdns.base.memo import Chosen, shared_ends
 from lbdns.dns.codes import CLASS_IN, HEADER_BYTES, NOERROR, TYPE_SOA
 from lbdns.dns.message import Message, decode
 from lbdns.dns.name import encode_canonical, longest_match
@@ -50,19 +50,20 @@ class CanaryMemo:
     def __init__(self) -> None:
         """Begin with none."""
         self.enabled: Chosen[LoadBalancer] = Chosen(attrgetter("enabled"))
-        # Each with the names of the pools: in one tuple, as there may be very many.
-        self._pools: BySequence[LoadBalancer, tuple[Any, ...]] = BySequence()
+        self._those: Sequence[LoadBalancer] = ()
         self._led: dict[str, list[LoadBalancer]] = {}
 
     def led_by(self, pools: Iterable[str], balancers: Sequence[LoadBalancer]) -> Iterator[LoadBalancer]:
         """Yield those of some load balancers that can answer from any of some pools, each once; others are dropped."""
-        self._pools.of_all(balancers, lambda one: (one, *one.pool_names()))
-        for balancer, *names in self._pools.went:
-            for name in names:
+        first, last = shared_ends(self._those, balancers)
+        went, came = self._those[first : len(self._those) - last], balancers[first : len(balancers) - last]
+        self._those = balancers
+        for balancer in went:
+            for name in balancer.pool_names():
                 those = self._led[name]
                 del those[next(compress(itertools.count(), map(is_, those, itertools.repeat(balancer))))]
-        for balancer, *names in self._pools.came:
-            for name in names:
+        for balancer in came:
+            for name in balancer.pool_names():
                 self._led.setdefault(name, []).append(balancer)
         found = itertools.chain.from_iterable(self._led.get(name, ()) for name in pools)
         return iter({id(one): one for one in found}.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import chain, compress
 from operator import attrgetter, ne, not_
 from pathlib import Path
@@ -11,13 +11,12 @@ from typing import Final, TypeVar
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import without_cyclic_collection
-from lbdns.base.memo import BySequence, KeyCounts
-from lbdns.dns.name import encode_canonical
+from lbdns.base.memo import BySequence
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.bus_access import bus_access
 from lbdns.model.configuration import Configuration
 from lbdns.model.fleet_terms import BusAccess, FleetTerms
-from lbdns.model.needed_names import answered_pools, must_resolve
+from lbdns.model.needed_names import must_resolve
 from lbdns.model.pool import Pool
 from lbdns.model.settings import Settings
 from lbdns.model.subscribing import subscriptions_of
@@ -34,6 +33,7 @@ from lbdns.model.targets_document import (
     join_parts,
 )
 from lbdns.model.virtual_network import NetworkTable, VirtualNetwork
+from lbdns.publish.balancer_parts import BalancerParts
 from lbdns.snapshot.compile.compiler import site_of
 from lbdns.snapshot.slots import Slots
 
@@ -56,44 +56,21 @@ class TargetsMemo:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.pools: BySequence[Pool, _PoolPart] = BySequence()
-        self.balancers: BySequence[LoadBalancer, _Balancer] = BySequence()
-        self._flattened: KeyCounts[str] = KeyCounts()
-        self._at_apex: KeyCounts[str] = KeyCounts()
-        self._apexes: frozenset[bytes] = frozenset()
+        self.balancers = BalancerParts(_encode_balancer)
         self._about: tuple[object, ...] = ()
         self._pools_text: bytes | None = None
-        self._balancers_text: bytes | None = None
         self._slots = Slots()
-
-    def see_balancers(self, balancers: Sequence[LoadBalancer], apexes: frozenset[bytes]) -> None:
-        """Take over what the document takes from each load balancer; `apexes`: of the zones."""
-        found = self.balancers.of_all(balancers, _Balancer)
-        came, went = self.balancers.came, self.balancers.went
-        if [*map(_DATA, came)] != [*map(_DATA, went)]:
-            self._balancers_text = None
-        self._flattened.change(_pools_of(came), _pools_of(went))
-        if apexes == self._apexes:
-            self._at_apex.change(_pools_of(came, apexes), _pools_of(went, apexes))
-        else:
-            self._at_apex, self._apexes = KeyCounts(), apexes
-            self._at_apex.change(_pools_of(found, apexes), ())
-        if self._balancers_text is None:
-            self._balancers_text = join_parts(filter(None, map(_DATA, found)))
-
-    @property
-    def balancers_text(self) -> bytes:
-        """The parts of all load balancers."""
-        return self._balancers_text or b""
 
     def answered(self, pool: str) -> Answered:
         """Return whether hostnames of a pool are answered as addresses."""
-        return pool in self._flattened.keys, pool in self._at_apex.keys
+        return pool in self.balancers.flattened.keys, pool in self.balancers.at_apex.keys
 
     def see_pools(self, configuration: Configuration, slots: Slots, bring: Callable[[Pool, _PoolPart], None]) -> bytes:
         """Return the parts of all pools, after having `bring` bring those up to date that may be others."""
         pools = [*configuration.pools.values()]
         parts = self.pools.of_all(pools, lambda _: _PoolPart())
-        tallies = self._flattened, self._flattened.version, self._at_apex, self._at_apex.version
+        flattened, at_apex = self.balancers.flattened, self.balancers.at_apex
+        tallies = flattened, flattened.version, at_apex, at_apex.version
         ids, by_tokens = configuration.pool_ids, configuration.pools_by_tokens
         about = *tallies, ids, by_tokens, configuration.virtual_networks, configuration.routes
         pairs: Iterable[tuple[Pool, _PoolPart]] = zip(pools, parts, strict=True)
@@ -127,11 +104,6 @@ class TargetsMemo:
         return changed
 
 
-def _pools_of(those: Iterable[_Balancer], apexes: Container[bytes] | None = None) -> Iterator[str]:
-    """Yield the pools whose hostnames load balancers flatten; `apexes`: of those at one of these alone."""
-    return (pool for one in those if apexes is None or one.owner in apexes for pool in one.flattened)
-
-
 class _PoolPart:
     """A pool's part of the document, and what that rests on beside the pool."""
 
@@ -140,18 +112,6 @@ class _PoolPart:
     def __init__(self) -> None:
         self.basis: tuple[tuple[int, ...], Answered, Owned, Networks] | None = None
         self.data = b""
-
-
-class _Balancer:
-    """What the document and its pools take from one load balancer; `data` is empty where it is disabled."""
-
-    __slots__ = ("data", "flattened", "owner")
-
-    def __init__(self, load_balancer: LoadBalancer) -> None:
-        candidates = load_balancer.candidate_names()
-        self.owner = encode_canonical(load_balancer.name)
-        self.flattened = tuple(answered_pools(load_balancer))
-        self.data = encode_balancer(_balancer(load_balancer, candidates)) if load_balancer.enabled else b""
 
 
 def targets_head(configuration: Configuration, slots: Slots, generation: int, table_path: Path) -> TargetsHead:
@@ -182,7 +142,7 @@ def targets_parts(
     with their health table slots, and that of load balancers; a list that is as `memo` knows it is the very same."""
     head = targets_head(configuration, slots, generation, table_path)
     table = NetworkTable.of(configuration.virtual_networks, configuration.routes)
-    memo.see_balancers(configuration.load_balancers, frozenset(zone.apex for zone in configuration.zones))
+    memo.balancers.see(configuration.load_balancers, frozenset(zone.apex for zone in configuration.zones))
     ids, by_tokens = configuration.pool_ids, configuration.pools_by_tokens
 
     def bring(pool: Pool, part: _PoolPart) -> None:
@@ -190,7 +150,7 @@ def targets_parts(
         networks = tuple(map(table.network_of, pool.origins)) if table.names else ()
         _bring_up_to_date(part, pool, slots, memo.answered(pool.name), owned, networks)
 
-    return head, memo.see_pools(configuration, slots, bring), memo.balancers_text
+    return head, memo.see_pools(configuration, slots, bring), memo.balancers.text
 
 
 def _differing(before: Mapping[Key, int], now: Mapping[Key, int]) -> Iterator[Key]:
@@ -222,11 +182,11 @@ def _fleet_terms(settings: Settings) -> FleetTerms | None:
     return FleetTerms(access, fleet.probe_from)
 
 
-def _balancer(load_balancer: LoadBalancer, candidates: frozenset[str]) -> BalancerSpec:
-    pools = tuple(sorted(candidates))
+def _encode_balancer(load_balancer: LoadBalancer) -> bytes:
+    pools = tuple(sorted(load_balancer.candidate_names()))
     fallback = load_balancer.fallback_pool
     others = tuple(sorted(load_balancer.fallback_names() - {fallback}))
-    return BalancerSpec(load_balancer.label, pools, fallback, load_balancer.type, others)
+    return encode_balancer(BalancerSpec(load_balancer.label, pools, fallback, load_balancer.type, others))
 
 
 def network_target(network: VirtualNetwork, slot: int) -> NetworkTarget:

@@ -77,7 +77,7 @@ def test_what_stays_of_the_document_is_not_put_together_again() -> None:
         slots = slots.assign(configuration, slots_memo)
         text = encode_targets(configuration, slots, 7, Path("/run/t"), kept)
         assert text == encode_targets(configuration, slots, 7, Path("/run/t"), TargetsMemo())
-        return kept._pools_text, kept._balancers_text
+        return kept._pools_text, kept.balancers.text
 
     first = texts()
     www, off = configuration.load_balancers
