@@ -16,6 +16,7 @@ from lbdns.model.private_names import as_address
 from lbdns.model.rule import NamedList, PoolSet, PoolSetOverrides, Rule
 from lbdns.model.steering_fields import (
     EQUAL_WEIGHTS,
+    NO_POOLS,
     AdaptiveRouting,
     AffinityTtl,
     CountryPools,
@@ -59,15 +60,15 @@ class LoadBalancer(Frozen):
     """The TTL of its answers, in seconds."""
     steering_policy: SteeringPolicy = ""
     """How a pool is chosen. Empty: `geo` where a map of places is set, else `off`."""
-    region_pools: RegionPools = Field(default_factory=dict)
+    region_pools: RegionPools = Field(default_factory=lambda: NO_POOLS)
     """Under `geo`: pools by region, where neither PoP nor country has any."""
-    country_pools: CountryPools = Field(default_factory=dict)
+    country_pools: CountryPools = Field(default_factory=lambda: NO_POOLS)
     """Under `geo`: pools by ISO 3166-1 country, where the PoP has none."""
-    pop_pools: PopPools = Field(default_factory=dict)
+    pop_pools: PopPools = Field(default_factory=lambda: NO_POOLS)
     """Under `geo`: pools by the PoP that answers."""
     random_steering: RandomSteering = Field(default_factory=lambda: EQUAL_WEIGHTS)
     """The weights of the pools where one is drawn."""
-    location_strategy: LocationStrategy = LocationStrategy()
+    location_strategy: Annotated[LocationStrategy, AfterValidator(shared)] = LocationStrategy()
     """Whose place decides."""
     session_affinity: SessionAffinity = "none"
     """`ip_cookie` gives a client one endpoint, always the same; `cookie` and `header` do not act in DNS."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, cast
 from weakref import WeakValueDictionary
@@ -25,11 +25,34 @@ from lbdns.model import bounds
 from lbdns.model.plain_fields import SHOWN_WHERE_SET, Reference
 from lbdns.model.refusal import refusal
 
+_Model = TypeVar("_Model", bound=BaseModel)
+_set: Final = object.__setattr__
+
+
+def _with_fields(kind: type[_Model], fields: Mapping[str, Any]) -> _Model:
+    """Return a model with these fields, in the order of the class, which are not checked."""
+    made = object.__new__(kind)
+    for name, value in fields.items():
+        _set(made, name, value)
+    for name in ("__pydantic_extra__", "__pydantic_private__"):
+        _set(made, name, None)
+    return made
+
 
 class Frozen(BaseModel):
     """Base of every model: immutable, unknown keys refused, NaN and infinities refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Have Python know the fields before there is an instance, so that `compact` finds them: with each instance
+        that has none by then it takes the class to need fewer."""
+        _with_fields(cls, dict.fromkeys(cls.model_fields))
+
+
+class Alike(Frozen):
+    """Base of models of which there is one object for all that were sent alike, by `shared`."""
 
 
 class AsSent(Frozen):
@@ -48,14 +71,14 @@ def _fields_given(model: BaseModel) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-_Shown = TypeVar("_Shown", bound=AsSent)
-_shared: WeakValueDictionary[object, AsSent] = WeakValueDictionary()
+_Shared = TypeVar("_Shared", bound=Frozen)
+_shared: WeakValueDictionary[object, Frozen] = WeakValueDictionary()
 
 
-def shared(model: _Shown) -> _Shown:
+def shared(model: _Shared) -> _Shared:
     """Return one object for all models that were sent alike: many load balancers have the same rules, and whoever works
     on each finds by its identity what was made of it."""
-    return cast(_Shown, _shared.setdefault(_content(model), model))
+    return cast(_Shared, _shared.setdefault(_content(model), model))
 
 
 def _content(value: Any) -> object:
@@ -80,7 +103,6 @@ def _given(value: Any, is_json: bool) -> Any:
     return as_written(value) if is_json and isinstance(value, float) else value
 
 
-_Model = TypeVar("_Model", bound=BaseModel)
 _OBJECT_NAME = re.compile(r"[-_a-zA-Z0-9]+", re.ASCII)
 
 
@@ -110,22 +132,36 @@ _FIELDS_SETS_MAX: Final = 4096
 _fields_sets: dict[frozenset[str], set[str]] = {}
 
 
-def share_fields_set(model: _Model) -> _Model:
-    """Return a model that shares with others what it says of which fields were given, and so do the models in its
-    fields: that alone is up to half of what a small object takes."""
-    given = model.model_fields_set
+def compact(model: _Model) -> _Model:
+    """Return the same model in less memory, and so the models in its fields. It shares with others what it says of
+    which fields were given, and its fields have no dictionary of their own: Python keeps the names of those that are
+    set one by one once for the whole class. The two are more than half of what a small object takes. Models that are
+    `AsSent` or `Alike` stay the very objects that they are.
+    """
+    made = _with_fields(type(model), model.__dict__)
+    for name in model.model_fields_set:
+        value = getattr(model, name)
+        if isinstance(value, tuple):
+            if any(isinstance(one, Frozen) for one in value):
+                _set(made, name, tuple([_compact_inside(one) for one in value]))
+        elif isinstance(value, Frozen):
+            _set(made, name, _compact_inside(value))
+    _set(made, "__pydantic_fields_set__", _shared_set(model.model_fields_set))
+    return made
+
+
+def _compact_inside(value: Any) -> Any:
+    return compact(value) if isinstance(value, Frozen) and not isinstance(value, (AsSent, Alike)) else value
+
+
+def _shared_set(given: set[str]) -> set[str]:
     key = frozenset(given)
     shared = _fields_sets.get(key)
-    if shared is None and len(_fields_sets) < _FIELDS_SETS_MAX:
-        shared = _fields_sets[key] = set(given)
-    if shared is not None:
-        object.__setattr__(model, "__pydantic_fields_set__", shared)
-    for name in given:
-        value = getattr(model, name)
-        for inner in value if isinstance(value, tuple) else (value,):
-            if isinstance(inner, Frozen):
-                share_fields_set(inner)
-    return model
+    if shared is None:
+        shared = set(given)
+        if len(_fields_sets) < _FIELDS_SETS_MAX:
+            _fields_sets[key] = shared
+    return shared
 
 
 class _NeverShown:

@@ -22,7 +22,7 @@ from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import spellings
 from lbdns.model.alerting import HEALTH_ALERT, NotificationPolicy, PagerDutyService, Silence, WebhookDestination
 from lbdns.model.balancer import LoadBalancer
-from lbdns.model.fields import share_fields_set
+from lbdns.model.fields import compact
 from lbdns.model.mistakes import mistake_count, mistakes_of
 from lbdns.model.monitors import MonitorGroup
 from lbdns.model.name_override import NameOverride
@@ -85,7 +85,7 @@ def build(
     if not is_stored and not is_within(shape_of(model), data):
         return _Repair(model, data, source, problems).begin()
     try:
-        return Placed(share_fields_set(model.model_validate(data)), source)
+        return Placed(compact(model.model_validate(data)), source)
     except ValidationError as error:
         if is_stored and not is_within(shape_of(model), data):
             return _Repair(model, data, source, problems).begin()
