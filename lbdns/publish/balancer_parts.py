@@ -33,6 +33,10 @@ class BalancerParts:
         self._sizes = np.zeros(0, np.uint32)  # of each part; 0: disabled, no part
         self._apexes: frozenset[bytes] = frozenset()
 
+    def __len__(self) -> int:
+        """How many load balancers are kept."""
+        return len(self._those)
+
     def see(self, balancers: Sequence[LoadBalancer], apexes: frozenset[bytes]) -> None:
         """Take over what stands in a configuration; `apexes`: of its zones. The text is the very same where it says the
         same."""

@@ -47,7 +47,7 @@ def test_a_compact_model_says_the_same(model: type[Frozen], data: dict[str, Any]
     assert type(made) is model
     assert (repr(made), made.model_fields_set) == (repr(plain), plain.model_fields_set)
     for how in ({}, {"exclude_defaults": True}, {"exclude_unset": True}, {"mode": "json"}):
-        assert made.model_dump(**how) == plain.model_dump(**how)  # type: ignore[arg-type]
+        assert made.model_dump(**how) == plain.model_dump(**how)
     first = next(iter(data))
     assert getattr(made.model_copy(update={first: "x"}), first) == "x"
     assert made.model_copy() == plain
@@ -68,8 +68,10 @@ def test_what_is_known_by_identity_stays_what_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("model", "data", "most"),
-    [(LoadBalancer, {key: BALANCER[key] for key in BALANCER if key not in ("rules", "random_steering")}, 1100)]
-    + [(Pool, POOL, 1500)],
+    [
+        (LoadBalancer, {key: BALANCER[key] for key in BALANCER if key not in ("rules", "random_steering")}, 1100),
+        (Pool, POOL, 1500),
+    ],
     ids=["LB", "pool"],
 )
 def test_a_compact_model_takes_little(model: type[Frozen], data: dict[str, Any], most: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -57,9 +57,9 @@ def dump_json(value: Any) -> str:
     return to_json(value).decode()
 
 
-def read_body(text: str) -> Mapping[str, Any]:
+def read_body(text: str) -> dict[str, Any]:
     """Return a body as its row has it; raises ValueError or TypeError."""
-    body = json.loads(text)
+    body: dict[str, Any] = json.loads(text)
     if type(body) is not dict:
         raise TypeError
     return body

@@ -43,6 +43,7 @@ from lbdns.manage.store.object_rows import (
 )
 from lbdns.manage.store.opening import described, file_at, is_disk, not_agreeing, open_store, put_back
 from lbdns.manage.store.refusals import Outdated, StoreError
+from lbdns.manage.store.shared_values import SharedTexts
 from lbdns.manage.store.state import State
 from lbdns.manage.store.tokens import Tokens
 from lbdns.manage.store.unreadable import Unreadable, read_row, times_of
@@ -108,15 +109,16 @@ class Store:
         """Read everything; rows that cannot be read are beside it (`State.unreadable`)."""
         with self._lock, self._failures():
             unreadable: list[Unreadable] = []
+            texts = SharedTexts()
             try:
                 items = [
                     Item(
                         Kind(kind),
-                        id,
-                        read_body(body),
-                        zone_id,
-                        made,
-                        changed,
+                        texts.of(id),
+                        texts.share(Kind(kind), read_body(body)),
+                        texts.of(zone_id),
+                        texts.of(made),
+                        texts.of(changed),
                         index(number),
                         times_of(since),
                         bool(local),

@@ -23,7 +23,7 @@ from lbdns.places.place import Place
 from lbdns.places.place_tree import PlaceTree
 from lbdns.snapshot.compile.tries import PrefixTree, Tries, in_levels, private_tree, reduce_tree
 from lbdns.steering.kernel.numbers import CLASS_UNKNOWN, NO_TRIE, SELECT_NEAREST
-from lbdns.steering.policies.cut import Cut
+from lbdns.steering.policies.cut import Cut, classes_of
 from lbdns.steering.policies.units import Unit, Units
 
 MERGED_TRIES_MAX: Final = 16
@@ -145,7 +145,7 @@ class PlaceClasses:
                     return None
                 found = self._tries.recall(key)
                 if found is None:
-                    classes = np.frombuffer(key[1], dtype=np.int32)
+                    classes = classes_of(key)
                     tree = partial(self._index.reduced, key[0], classes)
                     found = self._tries.add(key, tree, int(classes.max()) + 1)
                 self._merged += 1

@@ -6,7 +6,7 @@ strategy has to ask elsewhere: the resolver, where the strategy asks for it, els
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,18 +23,38 @@ class Partition(NamedTuple):
     lists: NDArray[np.int32]
 
 
+UnitClasses = tuple[Unit, bytes]
+"""A kind of unit, and each unit's class, as `_packed` gives it: the key of a trie."""
+
+
 class Cut(NamedTuple):
     """How the places are cut up.
 
-    `partitions`: for resolver and ECS (one where they are the same), the kind of unit and, as int32, each unit's class:
-    together the key of a trie. `class_lists`: the list of each class. `unit_lists`: for each partition the list of each
-    unit, behind the last one that of the PoP.
+    `partitions`: for resolver and ECS, one where they are the same. `class_lists`: the list of each class.
+    `unit_lists`: for each partition the list of each unit, behind the last one that of the PoP. All are in the least
+    that holds them: there may be a cut for each of very many load balancers.
     """
 
-    partitions: tuple[tuple[Unit, bytes], ...]
+    partitions: tuple[UnitClasses, ...]
     class_lists: tuple[int, ...]
     pop_class: int
-    unit_lists: tuple[NDArray[np.int32], ...]
+    unit_lists: tuple[NDArray[np.unsignedinteger[Any]], ...]
+
+
+def classes_of(key: UnitClasses) -> NDArray[np.int32]:
+    """Return the class of each unit of a partition."""
+    size, classes = key[1][0], key[1][1:]
+    return np.frombuffer(classes, np.dtype(f"u{size}")).astype(np.int32)
+
+
+def _packed(numbers: NDArray[np.int32]) -> NDArray[np.unsignedinteger[Any]]:
+    """Return numbers that are not negative in the least that holds all of them."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
+
+
+def _key_of(unit: Unit, classes: NDArray[np.int32]) -> UnitClasses:
+    packed = _packed(classes)
+    return unit, bytes([packed.itemsize]) + packed.tobytes()
 
 
 class Spread(NamedTuple):
@@ -67,13 +87,13 @@ def spread(pop_list: int, ecs: Partition, resolver: Partition, mode: str) -> Spr
         resolver = ecs = Partition(ecs.unit, np.where(ecs.lists == UNKNOWN_LIST, np.int32(pop_list), ecs.lists))
     parts = (resolver,) if ecs is resolver else (resolver, ecs)
     class_of_list: dict[int, int] = {}
-    classes = [(part.unit, _number_classes(part, class_of_list).tobytes()) for part in parts]
+    classes = [_key_of(part.unit, _number_classes(part, class_of_list)) for part in parts]
     pop_class = class_of_list.setdefault(pop_list, len(class_of_list) + 1)
     unit_lists = []
     for part in parts:
         listed = np.full(len(part.lists) + 1, pop_list, dtype=np.int32)
         np.copyto(listed[:-1], part.lists, where=part.lists != UNKNOWN_LIST)
-        unit_lists.append(listed)
+        unit_lists.append(_packed(listed))
     # Class 0 is the unknown place: never looked up, since the PoP's class stands in for it.
     return Spread(pop_list, Cut(tuple(classes), (pop_list, *class_of_list), pop_class, tuple(unit_lists)))
 

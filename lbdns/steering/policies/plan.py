@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from lbdns.steering.policies.cut import Cut, Spread
 
 Candidates = tuple[tuple[str, int], ...]  # (pool name, weight) in order; weights matter to SELECT_WEIGHTED alone
+
+_CANDIDATES_MAX: Final = 1 << 15
 
 PLACES_DO_NOT_MATTER = "does not matter here: every place gets the same candidates"
 
@@ -23,7 +26,14 @@ class Plan(NamedTuple):
 
 def unweighted(names: Sequence[str]) -> Candidates:
     """Return names as candidates whose weights do not matter."""
-    return tuple([(name, 1) for name in names])
+    return tuple([candidate(name, 1) for name in names])
+
+
+@lru_cache(_CANDIDATES_MAX)
+def candidate(name: str, weight: int) -> tuple[str, int]:
+    """Return a pool with a weight; mostly one object for all load balancers that have it, of which there may be very
+    many."""
+    return name, weight
 
 
 class Lists:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lbdns.steering.kernel.numbers import SELECT_WEIGHTED
 from lbdns.steering.policies.context import Context
-from lbdns.steering.policies.plan import PLACES_DO_NOT_MATTER, Plan
+from lbdns.steering.policies.plan import PLACES_DO_NOT_MATTER, Plan, candidate
 from lbdns.steering.policies.what_steers import Steered
 
 SAME_EVERYWHERE = PLACES_DO_NOT_MATTER
@@ -17,4 +17,4 @@ def plan(steered: Steered, context: Context) -> Plan:
     weights = [round(steering.weight_of(name) * WEIGHT_SCALE) for name in steered.default_pools]
     if not any(weights):
         weights = [1] * len(weights)
-    return Plan(SELECT_WEIGHTED, (tuple(zip(steered.default_pools, weights, strict=True)),))
+    return Plan(SELECT_WEIGHTED, (tuple(map(candidate, steered.default_pools, weights)),))

@@ -28,6 +28,7 @@ from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.references_by_name import to_ids
 from lbdns.manage.store.revisions.diff import SECRET_FIELDS
 from lbdns.manage.store.revisions.wanted import Wanted, WantedZone, wanted_of
+from lbdns.manage.store.shared_values import share_words
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import raised_serial
 from lbdns.model.configuration import Configuration
@@ -186,6 +187,7 @@ def _balancer_item(
     make_id: MakeId,
 ) -> Item:
     body = to_ids(Kind.LOAD_BALANCER, balancer, names)
+    share_words(Kind.LOAD_BALANCER, body)
     name, type, view = str(body["name"]), str(body.get("type", "A")), str(body.get(VIEW, ""))
     is_private = body.get(ON_RAMPS) is not None or as_address(name) is not None
     suffixes = text_suffixes(name) if not is_private else ()
