@@ -2,15 +2,19 @@
 
 It is read back without the readers of YAML and master files and without the checks, so that neither can refuse it. What
 is written and what is read follows from the models; a document that they do not take any more is refused as a whole.
+
+It has two lines, each JSON: the settings and all of which there is little, and what grows with what is served. The
+second may rest until somebody asks for it (resting_configuration.py).
 """
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
@@ -36,27 +40,23 @@ ZoneRow = tuple[str, str, tuple[RRsetRow, ...]]
 """Apex (and its view behind VIEW_SIGN where it is of one), file and RRsets of a zone."""
 ROWS_AT_ONCE: Final = 1000
 """RRsets that are encoded together."""
+_LINE: Final = b"\n"
+"""Between the parts; what is JSON here has no line ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationDocument:
-    """The document: the fields of a Configuration, zones as rows."""
+    """The first part of the document: fields of a Configuration."""
 
     settings: Settings
-    zones: tuple[ZoneRow, ...]
     monitors: dict[str, Monitor]
     monitor_groups: dict[str, MonitorGroup]
-    pools: dict[str, Pool]
-    load_balancers: tuple[LoadBalancer, ...]
     unready: tuple[tuple[str, tuple[str, ...]], ...]  # apex as in a ZoneRow, problems
-    pool_ids: dict[str, str]
     account_id: str
-    pools_by_tokens: frozenset[str] = frozenset()
     store_revision: int | None = None
     virtual_networks: dict[str, VirtualNetwork] = field(default_factory=dict)
     routes: tuple[NetworkRoute, ...] = ()
     overrides: dict[str, NameOverride] = field(default_factory=dict)
-    overlays: tuple[ZoneRow, ...] = ()
     webhooks: dict[str, WebhookDestination] = field(default_factory=dict)
     pagerduty: dict[str, PagerDutyService] = field(default_factory=dict)
     policies: dict[str, NotificationPolicy] = field(default_factory=dict)
@@ -71,20 +71,27 @@ class ConfigurationDocument:
     catalog_members: tuple[tuple[str, str, str, str], ...] = ()  # both names and the label in base64, and the group
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectsDocument:
+    """The second part: the other fields of a Configuration, zones as rows."""
+
+    zones: tuple[ZoneRow, ...]
+    pools: dict[str, Pool]
+    load_balancers: tuple[LoadBalancer, ...]
+    pool_ids: dict[str, str]
+    pools_by_tokens: frozenset[str] = frozenset()
+    overlays: tuple[ZoneRow, ...] = ()
+
+
 @without_cyclic_collection()
 def encode_configuration(configuration: Configuration) -> bytes:
-    """Return a configuration as JSON. What its settings do not say stays unsaid."""
-    document = ConfigurationDocument(
+    """Return a configuration as a document. What its settings do not say stays unsaid."""
+    few = ConfigurationDocument(
         settings=configuration.settings,
-        zones=(),
         monitors=configuration.monitors,
         monitor_groups=configuration.monitor_groups,
-        pools=configuration.pools,
-        load_balancers=configuration.load_balancers,
         unready=tuple((_apex(one.zone), one.problems) for one in configuration.unready),
-        pool_ids=configuration.pool_ids,
         account_id=configuration.account_id,
-        pools_by_tokens=configuration.pools_by_tokens,
         store_revision=configuration.store_revision,
         virtual_networks=configuration.virtual_networks,
         routes=configuration.routes,
@@ -102,18 +109,60 @@ def encode_configuration(configuration: Configuration) -> bytes:
         outgoing=configuration.outgoing,
         catalog_members=tuple(_member_row(member) for member in configuration.catalog_members),
     )
-    rest = _adapter().dump_json(document, exclude_unset=True, exclude={"zones", "overlays"})
+    many = ObjectsDocument(
+        zones=(),
+        pools=configuration.pools,
+        load_balancers=configuration.load_balancers,
+        pool_ids=configuration.pool_ids,
+        pools_by_tokens=configuration.pools_by_tokens,
+    )
+    first = _adapter().dump_json(few, exclude_unset=True)
+    rest = _objects_adapter().dump_json(many, exclude_unset=True, exclude={"zones", "overlays"})
     overlays = b'],"overlays":[', *_zone_pieces(configuration.overlays)
-    return b"".join((memoryview(rest)[:-1], b',"zones":[', *_zone_pieces(configuration.zones), *overlays, b"]}"))
+    zones = b',"zones":[', *_zone_pieces(configuration.zones)
+    return b"".join((first, _LINE, memoryview(rest)[:-1], *zones, *overlays, b"]}"))
+
+
+def decode_configuration(data: bytes) -> Configuration:
+    """Return the configuration of a document; raises LbdnsError where this release does not take it."""
+    few, many = parts_of_document(data)
+    return Configuration(**decode_few(few), **decode_objects(many))
+
+
+def parts_of_document(data: bytes) -> tuple[bytes, bytes]:
+    """Return both parts of a document, each for its function below; raises LbdnsError where it has not both."""
+    few, _, many = data.partition(_LINE)
+    if not many:
+        raise LbdnsError("not a configuration of this release: it has one part")
+    return few, many
+
+
+def decode_few(data: bytes) -> Mapping[str, Any]:
+    """Return the fields of a Configuration that the first part has, by name; raises LbdnsError as above."""
+    with _refusing():
+        document = _adapter().validate_json(data)
+        unready = tuple(UnreadyZone(_zone(apex, "", ()), problems) for apex, problems in document.unready)
+        members = tuple(_member(*row) for row in document.catalog_members)
+    return {one.name: getattr(document, one.name) for one in fields(document)} | {
+        "unready": unready,
+        "catalog_members": members,
+    }
 
 
 @without_cyclic_collection()
-def decode_configuration(data: bytes) -> Configuration:
-    """Return the configuration of a document; raises LbdnsError where this release does not take it."""
-    try:
-        document = _adapter().validate_json(data)
+def decode_objects(data: bytes) -> Mapping[str, Any]:
+    """Return the other fields, by name; raises LbdnsError as above."""
+    with _refusing():
+        document = _objects_adapter().validate_json(data)
         zones, overlays = (tuple(_zone(*row) for row in rows) for rows in (document.zones, document.overlays))
-        unready = tuple(UnreadyZone(_zone(apex, "", ()), problems) for apex, problems in document.unready)
+    return {one.name: getattr(document, one.name) for one in fields(document)} | {"zones": zones, "overlays": overlays}
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what says that a document is none of this release into LbdnsError."""
+    try:
+        yield
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise LbdnsError(
@@ -121,40 +170,16 @@ def decode_configuration(data: bytes) -> Configuration:
         ) from error
     except ValueError as error:
         raise LbdnsError(f"not a configuration of this release: {error}") from error
-    return Configuration(
-        settings=document.settings,
-        zones=zones,
-        monitors=document.monitors,
-        monitor_groups=document.monitor_groups,
-        pools=document.pools,
-        load_balancers=document.load_balancers,
-        unready=unready,
-        pool_ids=document.pool_ids,
-        account_id=document.account_id,
-        pools_by_tokens=document.pools_by_tokens,
-        store_revision=document.store_revision,
-        virtual_networks=document.virtual_networks,
-        routes=document.routes,
-        overrides=document.overrides,
-        webhooks=document.webhooks,
-        pagerduty=document.pagerduty,
-        policies=document.policies,
-        silences=document.silences,
-        alerting_ids=document.alerting_ids,
-        destinations_by_tokens=document.destinations_by_tokens,
-        tsigs=document.tsigs,
-        peers=document.peers,
-        acls=document.acls,
-        incoming=document.incoming,
-        outgoing=document.outgoing,
-        catalog_members=tuple(_member(*row) for row in document.catalog_members),
-        overlays=overlays,
-    )
 
 
 @cache
 def _adapter() -> TypeAdapter[ConfigurationDocument]:
     return TypeAdapter(ConfigurationDocument)
+
+
+@cache
+def _objects_adapter() -> TypeAdapter[ObjectsDocument]:
+    return TypeAdapter(ObjectsDocument)
 
 
 def _zone_pieces(zones: Iterable[Zone]) -> Iterator[bytes]:

@@ -75,16 +75,18 @@ def try_canaries(
     table: HealthTable,
     before: Configuration | None = None,
     memo: CanaryMemo | None = None,
+    known: Sequence[Canary] = (),
 ) -> None:
     """Ask the snapshot for load balancers and zone apexes; raises CanaryError naming the first that fails.
 
     `before`: a configuration that passed, at the same place and with the same geolocation. What changed since is asked
-    for first, and of the rest only a few, others with each generation. `memo`: what the last trial left.
+    for first, and of the rest only a few, others with each generation. `memo`: what the last trial left. `known`: what
+    to ask for, where it was chosen before.
     """
     view = ServingView(snapshot, table)
     view.limits_queries = False  # it is not asked who may ask
     now_s = int(time.monotonic())
-    chosen = _chosen(configuration, before, snapshot.generation, memo or CanaryMemo())
+    chosen = iter(known) if known else _chosen(configuration, before, snapshot.generation, memo or CanaryMemo())
     if configuration.settings.views:
         chosen = (one for one in chosen if one.must_answer or _stands(view, one))
     for one, client in zip(chosen, itertools.cycle(CLIENTS), strict=False):
@@ -98,7 +100,7 @@ def try_canaries(
             raise CanaryError(f"a canary query for {one.owner!r}, type {one.kind}, was answered with {said}")
 
 
-class _Canary(NamedTuple):
+class Canary(NamedTuple):
     """What is asked for: in which view (by its number), a name and a type; `must_answer`: nothing of another view may
     stand in its place."""
 
@@ -106,6 +108,11 @@ class _Canary(NamedTuple):
     owner: bytes
     kind: int
     must_answer: bool = True
+
+
+def few_canaries(configuration: Configuration, generation: int) -> Iterator[Canary]:
+    """Yield what is asked for of a configuration that passed already, in which nothing changed since."""
+    return _chosen(configuration, configuration, generation, CanaryMemo())
 
 
 def _respond_in_view(view: ServingView, number: int, query: bytes, client: Client, now_s: int) -> bytes | None:
@@ -118,14 +125,14 @@ def _respond_in_view(view: ServingView, number: int, query: bytes, client: Clien
     return render(message, reply, Transport.TCP, view.nsid)
 
 
-def _stands(view: ServingView, one: _Canary) -> bool:
+def _stands(view: ServingView, one: Canary) -> bool:
     """Return whether what everybody sees stands in a view: the view may have something else there, or not the zone."""
     return match(view, directory_of(one.view), one.owner, one.kind).kind in (MatchKind.STEERED, MatchKind.HIT)
 
 
 def _chosen(
     configuration: Configuration, before: Configuration | None, generation: int, memo: CanaryMemo
-) -> Iterator[_Canary]:
+) -> Iterator[Canary]:
     """Yield what to ask for: of all, or first of what changed and then of the rest."""
     asking = _CanaryWriter(configuration)
     zones = (*configuration.zones, *configuration.overlays)
@@ -175,12 +182,12 @@ class _CanaryWriter:
             self._is_ready = {zone.apex: True for zone in configuration.zones}
             self._is_ready |= {one.zone.apex: False for one in configuration.unready}
 
-    def of_zones(self, zones: Iterable[Zone]) -> Iterator[_Canary]:
+    def of_zones(self, zones: Iterable[Zone]) -> Iterator[Canary]:
         """Yield the apexes of zones."""
         for zone in zones:
-            yield _Canary(self._numbers[zone.view or PUBLIC], zone.apex, TYPE_SOA, must_answer=bool(zone.view))
+            yield Canary(self._numbers[zone.view or PUBLIC], zone.apex, TYPE_SOA, must_answer=bool(zone.view))
 
-    def of_balancers(self, load_balancers: Iterable[LoadBalancer]) -> Iterator[_Canary]:
+    def of_balancers(self, load_balancers: Iterable[LoadBalancer]) -> Iterator[Canary]:
         """Yield the names of load balancers."""
         for one in load_balancers:
             for name, view in self._places.get(id(one), ((one.name, one.view),)):
@@ -188,9 +195,9 @@ class _CanaryWriter:
                 if self._is_ready and longest_match(owner, self._is_ready) is False:
                     continue
                 for kind in STEERED_TYPES[one.type]:
-                    yield _Canary(self._numbers[view or PUBLIC], owner, kind, must_answer=bool(view))
+                    yield Canary(self._numbers[view or PUBLIC], owner, kind, must_answer=bool(view))
 
 
-def _spread(questions: list[_Canary], most: int) -> Iterable[_Canary]:
+def _spread(questions: list[Canary], most: int) -> Iterable[Canary]:
     """Return at most `most` of the questions, evenly from all of them."""
     return questions[:: -(-len(questions) // most)] if questions else ()

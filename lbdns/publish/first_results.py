@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from lbdns.health.verdict import STATE_MASK, UNKNOWN, UNRESOLVED
-from lbdns.model.needed_names import needed_hostnames
+from lbdns.publish.first_needs import awaited
 from lbdns.publish.publisher import Published
 
 BEGIN_S = 3.0  # a monitor worker that has not begun for so long is not waited for
@@ -20,18 +20,12 @@ async def first_results(published: Published) -> bool:
 
     Hostnames that nobody probes are waited for too, until they were looked up, but no longer than NAMES_WAIT_S.
     """
-    slots = [
-        published.slots.endpoint[pool.endpoint_key(endpoint)]
-        for pool in published.configuration.pools.values()
-        if pool.enabled and pool.is_monitored
-        for endpoint in pool.origins
-        if endpoint.is_used
-    ]
-    names = [
-        published.slots.endpoint[pool.endpoint_key(endpoint)]
-        for pool, endpoint in needed_hostnames(published.configuration)
-        if not pool.is_monitored
-    ]
+    needs = published.needs
+    if needs is None:
+        probed, named = awaited(published.configuration, published.slots)
+    else:
+        probed, named = needs.probed, needs.named
+    slots, names = [*probed], [*named]
     columns = published.table.columns
     measured, states, counts = (columns[one] for one in ("endpoint_measured", "endpoint_state", "resolved_count"))
     asked_s = 0.0

@@ -4,8 +4,8 @@ serve what it finds.
     served/current.json      which copy holds, of what, and the digest of each of its files
     served/N/                snapshot and tries (zlib), slots, the checked configuration, its texts in files/, and in
                              origin.json what a store knows of them and files cannot say; grounds.json what else is to
-                             be as it was for a start that begins with it unread; *.targets the parts of what the
-                             monitor worker was told
+                             be as it was for a start that begins with it unread, needs.json what this needs before its
+                             first answers; *.targets the parts of what the monitor worker was told
 
 A copy is written beside the one that holds, each file and then `current.json` put on the disk before the next step, so
 that one is always there whole: whoever is killed in between leaves what he had. Files that stay as they were are links.
@@ -35,8 +35,10 @@ from lbdns.mapped.columns import COLUMNS
 from lbdns.mapped.snapshot_file import MAGIC, Snapshot
 from lbdns.model.configuration import Configuration
 from lbdns.model.configuration_document import decode_configuration, encode_configuration
+from lbdns.model.resting_configuration import RestingConfiguration
 from lbdns.model.view_names import labelled
 from lbdns.publish.copy_grounds import Grounds, Written
+from lbdns.publish.first_needs import FirstNeeds
 from lbdns.publish.slots_document import decode_slots, encode_slots
 from lbdns.snapshot.slots import Slots
 
@@ -51,6 +53,7 @@ SLOTS: Final = "slots.json"
 CONFIGURATION: Final = "configuration.json"
 ORIGIN: Final = "origin.json"
 GROUNDS: Final = "grounds.json"
+NEEDS: Final = "needs.json"
 POOL_TARGETS: Final = "pools.targets"
 BALANCER_TARGETS: Final = "load_balancers.targets"
 DIGEST_BYTES: Final = 16
@@ -122,6 +125,20 @@ class LastServed:
     def configuration(self) -> Configuration:
         """Return what was served, as it passed the checks; raises LbdnsError where it is damaged."""
         return decode_configuration(self._read(CONFIGURATION))
+
+    def resting_configuration(self) -> RestingConfiguration:
+        """Return the same, of which the most is read when somebody asks for it; raises LbdnsError as above."""
+        return RestingConfiguration.of(self._read(CONFIGURATION))
+
+    def needs(self) -> FirstNeeds | None:
+        """Return what the first answers need of the configuration, None where that was not kept; raises LbdnsError
+        where it is damaged."""
+        if NEEDS not in self.digests:
+            return None
+        try:
+            return FirstNeeds.decode(self._read(NEEDS))
+        except (ValueError, KeyError, TypeError) as error:
+            raise LbdnsError(f"{self.path / NEEDS}: cannot be read: {error}") from error
 
     def compiled(self, scratch: Path, tries: Path | None = None) -> Compiled:
         """Return it compiled, and its slots; raises LbdnsError where it is damaged, or of another release.
@@ -301,6 +318,8 @@ class LastServedWriter:
                     copy.put(ORIGIN, Origin(configuration.store_revision, configuration.pools_by_tokens).encode())
                 if grounds is not None:
                     copy.put(GROUNDS, grounds.encode())
+                    needs = FirstNeeds.of(configuration, published.slots, published.generation)
+                    copy.put(NEEDS, needs.encode())
                 for name, text in texts.items():
                     copy.put(f"{TEXTS}/{name}", text.encode())
                 copy.settle()

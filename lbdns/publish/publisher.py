@@ -33,6 +33,7 @@ from lbdns.places.nodes_at_rest import leave_to_the_system
 from lbdns.places.place_tree import PlaceTree
 from lbdns.publish.canary import CanaryMemo, try_canaries
 from lbdns.publish.copy_grounds import UNPACKED, Written
+from lbdns.publish.first_needs import FirstNeeds
 from lbdns.publish.first_rows import begin_rows
 from lbdns.publish.signature_files import SIGNATURE_ROOM, SignatureFiles, SignatureRoom, signature_room
 from lbdns.publish.slots_document import SlotsText, decode_slots
@@ -69,6 +70,8 @@ class Published:
     """For what is steered in signed zones, where there are any."""
     written: Written | None = None
     """What was written beside the snapshot."""
+    needs: FirstNeeds | None = None
+    """What the first answers need of the configuration, where that is known without reading it."""
 
 
 class Publisher:
@@ -164,16 +167,22 @@ class Publisher:
         return not has_cookies_of(self.current.snapshot, configuration, self._own_secrets(configuration))
 
     def restore(
-        self, configuration: Configuration, compiled: Snapshot, slots: Slots, written: Written | None = None
+        self,
+        configuration: Configuration,
+        compiled: Snapshot,
+        slots: Slots,
+        written: Written | None = None,
+        needs: FirstNeeds | None = None,
     ) -> Published:
         """Write and try a generation that was compiled earlier, as `prepare` does; compile it anew where the slots that
         were taken over are others, or a zone was served with another serial since. `written`: what was written where
-        this very configuration was compiled so, by this release: it is again, and few canaries are asked."""
+        this very configuration was compiled so, by this release: it is again, and few canaries are asked, those
+        that `needs` has, where there are such."""
         is_behind = self._transfers is not None and not self._transfers.is_last_served(configuration, compiled)
         if is_behind or (self._table is not None and self._slots != slots):
             return self.prepare(configuration)
 
-        return self._make(configuration, slots, self._writer_of(compiled), None, written=written)
+        return self._make(configuration, slots, self._writer_of(compiled), None, written=written, needs=needs)
 
     def rebuild(self, in_force: Published) -> Published:
         """Write what is in force as the next generation, with a health table of its own, from what is mapped: files
@@ -207,9 +216,10 @@ class Publisher:
         places: PlaceTree | None,
         table: HealthTable | None = None,
         written: Written | None = None,
+        needs: FirstNeeds | None = None,
     ) -> Published:
         """Return a generation whose snapshot `write` writes; `places`: what it locates by, where that is known;
-        `table`: its health table, where that is to be another than it would be; `written`: see `restore`."""
+        `table`: its health table, where that is to be another than it would be; `written`, `needs`: see `restore`."""
         generation = self._control.generation + 1
         self._settling = None
         table = table or self._table_for(slots)
@@ -219,7 +229,8 @@ class Publisher:
             snapshot = Snapshot.open(path, self._served())
             signatures = open_signatures(snapshot, self._run, self.current.signatures if self.current else None)
             before = configuration if written else self._comparable(configuration, places, table)
-            try_canaries(configuration, snapshot, table, before, self._canaries)
+            known = needs.canaries if needs is not None else ()
+            try_canaries(configuration, snapshot, table, before, self._canaries, known)
             self._tried = (configuration, places, table)
             texts = self._targets.write(configuration, slots, generation, table.path, written)
             if written is None:
@@ -232,7 +243,7 @@ class Publisher:
             if isinstance(error, OSError):
                 raise LbdnsError(f"{self._run.path}: cannot write there: {error.strerror}") from error
             raise
-        return Published(generation, configuration, slots, snapshot, table, signatures, written)
+        return Published(generation, configuration, slots, snapshot, table, signatures, written, needs)
 
     def _served(self) -> Snapshot | None:
         """Return the snapshot in force, whose files stay as long as any later one has columns in them."""

@@ -87,6 +87,60 @@ def test_a_worker_that_waits_goes_on_with_the_first_generation(tmp_path: Path, r
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("cores", [2, 4])
+def test_where_cores_are_few_one_begins_behind_the_other(
+    cores: int, tmp_path: Path, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)))
+    control = Control.create(run.control)
+    begun_at_once: list[bool] = []
+
+    async def main() -> None:
+        ahead = HeadStart(run, control, tmp_path / "state", "text")
+        try:
+            await ahead.begin(1)
+            begun_at_once.append(ahead.monitor.alive == 1)
+            await until(lambda: ahead.monitor.alive == 1, PATIENCE_S)
+            assert ahead.spare.is_waiting or cores > 2
+            await until(lambda: ahead.spare.is_waiting, PATIENCE_S)
+        finally:
+            await ahead.stop()
+        assert (ahead.monitor.alive, ahead.spare.pid) == (0, 0)
+
+    asyncio.run(main())
+    assert begun_at_once == [cores > 2]
+
+
+@pytest.mark.process
+def test_who_takes_them_over_begins_the_worker_that_has_not_begun(
+    tmp_path: Path, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
+    control = Control.create(run.control)
+    publisher = Publisher(control, run)
+
+    async def main() -> None:
+        ahead = HeadStart(run, control, tmp_path / "state", "text")
+        published = publisher.prepare(parse(configuration(), tmp_path).configuration)
+        ahead.heartbeat = lambda: heard_ns(published)
+        publisher.publish(published)
+        try:
+            await ahead.begin(1)
+            assert ahead.monitor.alive == 0
+            ahead.take()
+            await ahead.monitor.start(Duty([], published, "text"))
+            await ahead.spare.wait()
+            assert ahead.spare.is_waiting
+            await until(lambda: control.monitor_pid != 0, PATIENCE_S)
+            assert ahead.monitor.health()["monitor"] == {"pid": control.monitor_pid, "restarts": 0, "hangs": 0}
+        finally:
+            await ahead.monitor.stop()
+            await ahead.spare.stop()
+
+    asyncio.run(main())
+
+
+@pytest.mark.process
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_the_first_responder_is_made_of_the_process_that_waits_where_it_logs_alike(
     log_format: str, tmp_path: Path, run: RunDirectory
@@ -157,6 +211,7 @@ def test_both_begin_before_the_configuration_is_read_and_end_where_that_is_refus
         override=lambda settings: settings,
         load_texts=lambda texts: whole,
     )
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)))
     monkeypatch.setattr(server_life, "HeadStart", Watched)
     monkeypatch.setattr(beginning, "read_first", read_late)
     with pytest.raises(LbdnsError, match="not this one"):

@@ -21,7 +21,13 @@ from lbdns.dns.zone import RRset, Zone
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.configuration import Configuration, UnreadyZone
-from lbdns.model.configuration_document import ConfigurationDocument, decode_configuration, encode_configuration
+from lbdns.model.configuration_document import (
+    ConfigurationDocument,
+    ObjectsDocument,
+    decode_configuration,
+    encode_configuration,
+)
+from lbdns.model.resting_configuration import RestingConfiguration
 from lbdns.processes.supervisor.keeping import REST_MIN_S, Keeper, ToKeep
 from lbdns.publish.last_served import LastServedWriter, find_last_served
 from lbdns.publish.publisher import Published, Publisher
@@ -191,7 +197,8 @@ def test_a_configuration_is_read_back_as_it_was(one: Configuration) -> None:
 
 def test_nothing_of_a_configuration_is_left_out() -> None:
     fields = [field.name for field in dataclasses.fields(Configuration)]
-    assert sorted(fields) == sorted(field.name for field in dataclasses.fields(ConfigurationDocument))
+    parts = (*dataclasses.fields(ConfigurationDocument), *dataclasses.fields(ObjectsDocument))
+    assert sorted(fields) == sorted(field.name for field in parts)
     full = Configuration(pool_ids={"eu": "1"}, account_id="2", unready=(UnreadyZone(Zone(b"\x00", (), ""), ("no",)),))
     again = decode_configuration(encode_configuration(full))
     assert (again.pool_ids, again.account_id, again.unready) == ({"eu": "1"}, "2", full.unready)
@@ -207,7 +214,28 @@ def test_whose_view_zones_are_is_kept() -> None:
     assert decode_configuration(encode_configuration(one)) == one
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b'{"settings": 1}', b"\xff"])
+@pytest.mark.parametrize("one", documents(), ids=str)
+def test_what_rests_of_a_configuration_is_read_when_it_is_asked_for(one: Configuration) -> None:
+    resting = RestingConfiguration.of(encode_configuration(one))
+    assert resting.settings == one.settings and resting.unready == one.unready and not resting.is_read
+    assert repr(resting).endswith("at rest>") and not resting.is_read
+    assert resting.load_balancers == one.load_balancers and resting.is_read
+    assert resting.zones == one.zones and resting.pools == one.pools and resting.pools is resting.pools
+    with pytest.raises(AttributeError, match="nothing_of_it"):
+        _ = resting.nothing_of_it
+    changed = dataclasses.replace(RestingConfiguration.of(encode_configuration(one)), account_id="another")
+    assert (changed.account_id, changed.pools) == ("another", one.pools)
+
+
+def test_what_rests_and_is_none_of_this_release_is_told_to_who_asks() -> None:
+    few, _, _ = encode_configuration(Configuration()).partition(b"\n")
+    resting = RestingConfiguration.of(few + b'\n{"pools": 1}')
+    for _ in range(2):
+        with pytest.raises(LbdnsError, match="not a configuration of this release"):
+            _ = resting.pools
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"settings": 1}', b"\xff", b"{}\n{}", b"\xff\n\xff"])
 def test_what_is_no_configuration_is_refused(data: bytes) -> None:
     with pytest.raises(LbdnsError, match="not a configuration of this release"):
         decode_configuration(data)

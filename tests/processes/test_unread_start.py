@@ -29,6 +29,7 @@ from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.snapshot_file import DATABASES
 from lbdns.model.configuration import Configuration
+from lbdns.model.resting_configuration import RestingConfiguration
 from lbdns.model.settings import Settings
 from lbdns.places.geodata import geodata_dir
 from lbdns.processes.supervisor.beginning import Beginning
@@ -36,8 +37,11 @@ from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.processes.supervisor.cookie_secrets import OwnCookieSecrets
 from lbdns.processes.supervisor.keeping import Keeper, ToKeep
 from lbdns.processes.supervisor.unread_start import UnreadStart
+from lbdns.publish.canary import CanaryError
+from lbdns.publish.first_results import first_results
 from lbdns.publish.publisher import Publisher
 from lbdns.testing import LbdnsServer, write_files
+from lbdns.transfer.inward.published_terms import terms_of
 from tests.processes.load import NAME, ZONE
 from tests.processes.test_last_served import lbdns, made, metric, served_once, settings_of
 from tests.processes.test_reload import NEW, NEW_FILES, OLD, OLD_FILES, eventually
@@ -145,10 +149,47 @@ def test_what_is_as_it_was_is_begun_with_as_it_was_compiled(stage: Stage) -> Non
     found = stage.found()
     assert found is not None and found.is_unread and found.compiled is not None and found.not_served is None
     loaded = stage.source.read(stage.source.files(), none_tolerated)
-    assert found.configuration == loaded.configuration
+    names = [one.name for one in dataclasses.fields(Configuration)]
+    assert Configuration(**{name: getattr(found.configuration, name) for name in names}) == loaded.configuration
     assert found.loaded.read == loaded.read
     snapshot, slots = found.compiled
     assert len(snapshot.columns["lb_ttl"]) == 1 and slots.pool
+
+
+def test_nothing_that_grows_with_what_is_served_is_read_before_the_first_answers(stage: Stage) -> None:
+    """Neither what is found nor what is put in force of it needs a pool or a load balancer."""
+    stage.keep()
+    found = stage.found()
+    assert found is not None and isinstance(found.configuration, RestingConfiguration)
+    run = RunDirectory(stage.state)
+    try:
+        control = Control.create(run.control)
+        publisher = Publisher(control, run, cookie_secrets=OwnCookieSecrets(stage.state).current)
+        published = found.restored(publisher)
+        publisher.publish(published)
+        assert asyncio.run(first_results(published))
+        assert terms_of(published).secondaries == {}
+        assert not found.configuration.is_read
+        assert [one.name for one in found.configuration.load_balancers] == [NAME]
+        assert found.configuration.is_read
+    finally:
+        run.remove()
+
+
+def test_a_kept_canary_that_is_not_answered_is_told(stage: Stage) -> None:
+    """What is asked first is what was kept, and it is asked."""
+    stage.keep()
+    found = stage.found()
+    assert found is not None and found.needs is not None and len(found.needs.canaries) > 1
+    strange = found.needs.canaries[0]._replace(owner=b"\x07missing\x07invalid\x00")
+    found = dataclasses.replace(found, needs=dataclasses.replace(found.needs, canaries=(strange,)))
+    run = RunDirectory(stage.state)
+    try:
+        publisher = Publisher(Control.create(run.control), run)
+        with pytest.raises(CanaryError, match="missing"):
+            found.restored(publisher)
+    finally:
+        run.remove()
 
 
 def test_files_that_were_written_again_as_they_were_are_the_same(stage: Stage) -> None:

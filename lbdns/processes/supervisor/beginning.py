@@ -30,6 +30,7 @@ from lbdns.model.configuration import Configuration
 from lbdns.model.view_names import labelled
 from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 from lbdns.publish.copy_grounds import Written
+from lbdns.publish.first_needs import FirstNeeds
 from lbdns.publish.last_served import Compiled, LastServed, Origin, find_last_served
 from lbdns.publish.publisher import Published, Publisher
 from lbdns.telemetry.server_facts import NotServed
@@ -44,13 +45,15 @@ log = logging.getLogger("lbdns.processes")
 class Beginning:
     """A configuration to begin with. `not_served`: what lies at the source instead, where this is what was served last,
     since `served_at` (unix seconds). `compiled`: it as this release compiled it, with its slots: so it is kept.
-    `written`: where the source, which would give the same, has not been read: what was written beside it."""
+    `written`: where the source, which would give the same, has not been read: what was written beside it; `needs`: what
+    the first answers need then."""
 
     loaded: Loaded
     served_at: float
     not_served: NotServed | None = None
     compiled: Compiled | None = None
     written: Written | None = None
+    needs: FirstNeeds | None = None
 
     @property
     def is_unread(self) -> bool:
@@ -65,7 +68,7 @@ class Beginning:
     def restored(self, publisher: Publisher) -> Published:
         """Return a generation of it as it was compiled; raises LbdnsError."""
         assert self.compiled is not None, "who has none compiles it"
-        return publisher.restore(self.configuration, *self.compiled, self.written)
+        return publisher.restore(self.configuration, *self.compiled, self.written, self.needs)
 
     def whence(self, place: str) -> str:
         """Return in words what it comes from; `place`: the source's."""

@@ -1,6 +1,7 @@
 """A head start: two processes that take long to load their modules do so while the supervisor loads its own, reads and
 compiles. Each waits for the first generation: the monitor worker goes on with it, and the first responder is made of
-the spare one, once there are first results.
+the spare one, once there are first results. Where there are not as many cores as processes, one begins behind the
+other: the supervisor has a core of its own, and its way to the first answer is the longest.
 
     state directory ours, nobody left behind --> begun --(published)--> at work
                                                    `--(the start fails)--> ended
@@ -9,6 +10,7 @@ the spare one, once there are first results.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,6 +20,7 @@ from lbdns.mapped.run_directory import RunDirectory
 from lbdns.processes.supervisor.monitor_child import MonitorChild
 from lbdns.processes.supervisor.spare_responder import SpareResponder
 
+PROCESSES: Final = 3  # that load modules at the same time: these two and the supervisor
 TURNS: Final = 3  # of the loop, in which a task's task starts a process
 
 
@@ -33,21 +36,36 @@ class HeadStart:
         self.run = run
         self._log_format = log_format
         self._is_taken = False
+        self._later: asyncio.Task[None] | None = None  # what begins the monitor worker behind the responder
 
     async def begin(self, threads: int) -> None:
-        """Begin both, and wait for neither; `threads`: of the responder's fast path. They are there on return: it may
-        be long until the loop has its next turn."""
-        await self.monitor.begin()
+        """Begin both, and wait for neither; `threads`: of the responder's fast path. The first is there on return, and
+        the other where there are cores for both: it may be long until the loop has its next turn."""
         self.spare.begin_ahead(self._log_format, threads)
+        if len(os.sched_getaffinity(0)) < PROCESSES:
+            self._later = asyncio.create_task(self._begin_monitor())
+        else:
+            await self.monitor.begin()
         for _ in range(TURNS):
             await asyncio.sleep(0)
 
     def take(self) -> None:
-        """From now on who takes them ends them."""
+        """From now on who takes them ends them, and begins what has not begun."""
         self._is_taken = True
+        self._leave_out()
 
     async def stop(self) -> None:
         """End them, unless somebody has taken them over."""
         if not self._is_taken:
+            self._leave_out()
             await self.monitor.stop()
             await self.spare.stop()
+
+    async def _begin_monitor(self) -> None:
+        await self.spare.wait()
+        await self.monitor.begin()
+
+    def _leave_out(self) -> None:
+        """Do not begin the monitor worker, unless it is there."""
+        if self._later is not None:
+            self._later.cancel()

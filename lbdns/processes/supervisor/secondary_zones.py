@@ -100,7 +100,8 @@ class SecondaryZones:
     def published(self, configuration: Configuration) -> None:
         """Note what is in force."""
         apexes = {policy.apex for policy in configuration.transfer_policies.secondaries}
-        self._published = {zone.apex: zone for zone in configuration.zones if zone.apex in apexes and not zone.view}
+        zones = configuration.zones if apexes else ()
+        self._published = {zone.apex: zone for zone in zones if zone.apex in apexes and not zone.view}
 
     def withdraw(self, problem: str) -> dict[bytes, bool]:
         """Go back to what is in force, after what came could not be published; return what had come, as `came` takes

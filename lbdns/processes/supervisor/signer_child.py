@@ -272,7 +272,8 @@ class SignerChild(WatchedOne):
             before = said.get(apex)
             said[apex] = [digest, max(ttl_s, before[1] if before else 0)]
         self._record.note(frozenset(map(bytes.fromhex, said)))
-        served = {zone.apex for zone in published.configuration.zones}
+        # Where none is signed, no zone is looked at: what a start begins with may not be read yet.
+        served = {zone.apex for zone in published.configuration.zones} if self._statuses else set()
         for status in self._statuses:
             apex = encode_canonical(status.zone)
             said.setdefault(apex.hex(), [0, 0] if apex in served else None)

@@ -64,7 +64,7 @@ class SpareResponder:
         """Wait until the one that was begun ahead is ready, or has failed to be: others are started then, and who
         starts them hears why where they fail too."""
         if self._ahead is not None:
-            await asyncio.gather(self._ahead, return_exceptions=True)
+            await asyncio.shield(asyncio.gather(self._ahead, return_exceptions=True))  # others wait for it too
             self._ahead = None
 
     def _make(self, log_format: str, threads: int) -> Child:

@@ -217,7 +217,7 @@ class Supervisor:
         cleanup.push_async_callback(self.fleet_keeper.close)
         tell_unready(duty.published.configuration)
         whence = first.whence(self._source.place)
-        log.info("serving %s from %s", count_objects(duty.published.configuration), whence)
+        log.info("serving %s from %s", await asyncio.to_thread(count_objects, duty.published.configuration), whence)
 
     async def read_source(self, stop: asyncio.Event) -> None:
         """Where the start did without, read what lies at the source and go on from there, as after any other start;

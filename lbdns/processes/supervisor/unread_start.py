@@ -86,12 +86,13 @@ class UnreadStart:
 
         copy, grounds = kept
         try:
-            configuration = copy.configuration()
+            configuration = copy.resting_configuration()
         finally:
             compiled = await compiling
-        snapshot, written = compiled[0], copy.written()
+        snapshot, written, needs = compiled[0], copy.written(), copy.needs()
         if (
             written is None
+            or needs is None
             or not self._stands_alone(configuration, snapshot)
             or not self._is_compiled_so(configuration, snapshot)
             or not self._has_settings_of(configuration)
@@ -99,7 +100,7 @@ class UnreadStart:
         ):
             return None
         loaded = Loaded(configuration, (), read=_files_of(grounds))
-        return Beginning(loaded, copy.served_at, None, compiled, written)
+        return Beginning(loaded, copy.served_at, None, compiled, written, needs)
 
     def _unmoved(self) -> _UnmovedCopy | None:
         """Return what was served last where all files are as they were."""
