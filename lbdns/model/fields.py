@@ -45,7 +45,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
         """Have Python know the fields before there is an instance, so that `compact` finds them: with each instance
         that has none by then it takes the class to need fewer."""
         _with_fields(cls, dict.fromkeys(cls.model_fields))

@@ -254,14 +254,18 @@ class _Compiler:
         for position, load_balancer in enumerate(enabled):
             if position % STEP == 0:
                 report("compiling load balancers", position, len(enabled))
+                append_rows(self._columns, rows, flags)  # few at a time: all of them would be a tenth of the process
+                rows, flags = [], []
             row = self._planned(load_balancer)
             for is_apex in (row.owner in apexes,) if at_apex is None else at_apex[position]:
-                number = numbers[position, is_apex] = len(rows)
+                number = len(self.balancers)
                 rows.append(self._numbers(load_balancer, row.planned, is_apex))
                 self.balancers.append(load_balancer)
                 flags.append(self._append(load_balancer, number, rows[-1], is_apex))
                 if viewed is None:
                     placed.append((BY_NAME, row.owner, load_balancer.type, number))
+                else:
+                    numbers[position, is_apex] = number
         append_rows(self._columns, rows, flags)
         for one in viewed.standing if viewed else ():
             placed.append((one.instance, one.owner, one.kind, numbers[one.position, one.is_apex]))

@@ -51,7 +51,7 @@ class Numbering:
         self.classes = classes
         self._columns = columns
         self._pools = pools
-        self._lists: dict[tuple[Candidates, int], int] = {}
+        self._lists: dict[int, dict[Candidates, int]] = {}  # by hashing flags
         self._pool_index: Mapping[str, int] = {row.name: index for index, row in enumerate(pools)}
         self._cname_pools = {row.name for row in pools if row.gives_cname}
         # Plain dictionaries: one that found numbers by itself would be in a circle with this object, and all that is
@@ -93,10 +93,11 @@ class Numbering:
         flags = fallback_hashes
         for pool in pools:
             flags |= self._pools[pool].hashed[is_sticky]
-        number = self._lists.get((candidates, flags))
+        lists = self._lists.setdefault(flags, {})
+        number = lists.get(candidates)
         if number is None:
             columns = self._columns
-            number = self._lists[candidates, flags] = len(columns["list_start"])
+            number = lists[candidates] = len(columns["list_start"])
             columns["list_start"].append(len(columns["member_pool"]))
             columns["list_count"].append(len(candidates))
             columns["list_flags"].append(flags)
