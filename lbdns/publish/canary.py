@@ -144,11 +144,12 @@ def _chosen(
     known = {id(zone) for zone in (*before.zones, *before.overlays)}
     fresh = [zone for zone in zones if id(zone) not in known]
     yield from _spread([*asking.of_zones(fresh), *asking.of_balancers(changed)], CANARIES_MAX)
-    # A step that grows with the configuration, from a start that moves: after as many generations all had their turn.
+    # A step that grows with the configuration, from a start that moves: after as many generations all had their turn,
+    # with one type; with the next after as many more.
     step = -(-(len(zones) + len(balancers)) // UNCHANGED_MAX) or 1
-    start = generation % step
+    turn, start = divmod(generation, step)
     yield from asking.of_zones(zones[start::step])
-    yield from asking.of_balancers(balancers[(start - len(zones)) % step :: step])
+    yield from asking.of_balancers(balancers[(start - len(zones)) % step :: step], turn)
 
 
 def _changed(
@@ -187,14 +188,15 @@ class _CanaryWriter:
         for zone in zones:
             yield Canary(self._numbers[zone.view or PUBLIC], zone.apex, TYPE_SOA, must_answer=bool(zone.view))
 
-    def of_balancers(self, load_balancers: Iterable[LoadBalancer]) -> Iterator[Canary]:
-        """Yield the names of load balancers."""
+    def of_balancers(self, load_balancers: Iterable[LoadBalancer], turn: int | None = None) -> Iterator[Canary]:
+        """Yield the names of load balancers, with each type that they answer, or with one of them by turns."""
         for one in load_balancers:
             for name, view in self._places.get(id(one), ((one.name, one.view),)):
                 owner = encode_canonical(name)
                 if self._is_ready and longest_match(owner, self._is_ready) is False:
                     continue
-                for kind in STEERED_TYPES[one.type]:
+                kinds = STEERED_TYPES[one.type]
+                for kind in kinds if turn is None else (kinds[turn % len(kinds)],):
                     yield Canary(self._numbers[view or PUBLIC], owner, kind, must_answer=bool(view))
 
 

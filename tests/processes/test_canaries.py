@@ -12,7 +12,7 @@ import pytest
 
 from lbdns.answer.respond import respond
 from lbdns.config.loading import parse
-from lbdns.dns.codes import SERVFAIL, TYPE_SOA
+from lbdns.dns.codes import SERVFAIL, TYPE_A, TYPE_AAAA, TYPE_SOA
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.balancer import LoadBalancer
@@ -123,6 +123,26 @@ def test_what_did_not_change_has_its_turn(
         assert 0 < len(now) <= 10
         tried |= now
     assert tried == ALL
+
+
+def test_what_did_not_change_is_asked_for_one_type_by_turns(
+    publisher: Publisher, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary, "UNCHANGED_MAX", 10)
+    configuration = configured(tmp_path)
+    serve(publisher, configuration)
+    asked.take()
+    asked.types.clear()
+    tried: set[tuple[bytes, int]] = set()
+    for _ in range(2 * 7):
+        serve(publisher, configuration)
+        tried |= {*zip(asked.names, asked.types, strict=True)}
+        assert len(asked.names) <= 10
+        asked.take()
+        asked.types.clear()
+    assert {one for one in tried if one[1] != TYPE_SOA} == {
+        (owner(number), kind) for number in range(COUNT) for kind in (TYPE_A, TYPE_AAAA)
+    }
 
 
 def test_a_change_that_breaks_an_answer_is_not_served(

@@ -9,9 +9,10 @@ from lbdns.base.errors import Problem
 from lbdns.config.checks.checked_balancers import CheckedBalancers
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.draft import ZoneDraft
-from lbdns.dns.master.zone_checks import ZoneIndex, check_zone
+from lbdns.dns.master.zone_checks import ZoneIndex, check_hosts, check_records
 from lbdns.model.balancer import LoadBalancer
 
+Problems = tuple[Problem, ...]
 BalancersByName = dict[bytes, dict[str, Placed[LoadBalancer]]]
 """Enabled load balancers by name (wire, lower case) and type."""
 
@@ -50,7 +51,8 @@ class SightMemo:
         """Begin with nothing."""
         self._names: tuple[object, frozenset[bytes]] = (None, frozenset())
         self._indexes: dict[bytes, ZoneIndex] = {}
-        self._problems: dict[bytes, tuple[ZoneIndex, tuple[Problem, ...]]] = {}
+        # By the zone's apex: of which index, what is wrong with its records, and with the hosts that they point to.
+        self._problems: dict[bytes, tuple[ZoneIndex, Problems, Problems]] = {}
 
     def balancers(self, those: CheckedBalancers) -> PlainBalancers:
         """Return the load balancers that are enabled, by name and type; all of them are plain ones."""
@@ -67,16 +69,27 @@ class SightMemo:
     def index(self, draft: ZoneDraft, names: frozenset[bytes]) -> ZoneIndex:
         """Return a zone's index; `names`: of the load balancers that answer with addresses."""
         found = self._indexes.get(draft.apex)
-        if found is None or found.draft is not draft or found.balanced is not names:
+        if found is None or found.draft is not draft:
             found = self._indexes[draft.apex] = ZoneIndex(draft, names)
+        elif found.balanced is not names:
+            found = self._indexes[draft.apex] = found.beside(names)
         return found
 
-    def problems(self, zones: Mapping[bytes, ZoneIndex]) -> dict[bytes, tuple[Problem, ...]]:
+    def problems(self, zones: Mapping[bytes, ZoneIndex]) -> dict[bytes, Problems]:
         """Return what is wrong with each zone, by its apex; what is kept of others is dropped."""
         before, self._problems = self._problems, {}
         self._indexes = {apex: index for apex, index in self._indexes.items() if apex in zones}
         for apex, index in zones.items():
-            known = before.get(apex)
-            is_known = known is not None and known[0] is index
-            self._problems[apex] = known if known is not None and is_known else (index, tuple(check_zone(index)))
-        return {apex: found for apex, (_, found) in self._problems.items()}
+            self._problems[apex] = _checked(index, before.get(apex))
+        return {apex: (*of_records, *of_hosts) for apex, (_, of_records, of_hosts) in self._problems.items()}
+
+
+def _checked(
+    index: ZoneIndex, known: tuple[ZoneIndex, Problems, Problems] | None
+) -> tuple[ZoneIndex, Problems, Problems]:
+    """Return what is wrong with a zone: what is known of its draft is not looked for again."""
+    if known is not None and known[0] is index:
+        return known
+    is_of_draft = known is not None and known[0].draft is index.draft
+    of_records = known[1] if known is not None and is_of_draft else tuple(check_records(index))
+    return index, of_records, tuple(check_hosts(index))

@@ -17,6 +17,7 @@ A name that a load balancer answers counts as one with addresses.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Final
 
@@ -40,7 +41,8 @@ _LOOKED_AT: Final = frozenset({*NAME_OFFSETS, TYPE_SOA, *_TEXTS, *SIGNING_TYPES}
 
 
 class ZoneIndex:
-    """A drafted zone with what look-ups need: where it delegates and redirects, and its wildcards."""
+    """A drafted zone with what look-ups need: where it delegates and redirects, its wildcards, and what points to hosts
+    (owners and RRsets)."""
 
     def __init__(self, draft: ZoneDraft, balanced: frozenset[bytes] = frozenset()) -> None:
         """`balanced` holds the names (wire, lower case) of enabled load balancers that answer with addresses."""
@@ -49,6 +51,7 @@ class ZoneIndex:
         self.balanced = balanced
         self.cuts: dict[bytes, RRsetDraft] = {}
         self.redirects: dict[bytes, RRsetDraft] = {}
+        self.pointing: list[tuple[bytes, RRsetDraft]] = []
         self.wildcards = [owner for owner in draft.nodes if owner.startswith(WILDCARD_LABEL)]
         for owner, drafts in draft.nodes.items():
             for rrset in drafts:
@@ -56,7 +59,15 @@ class ZoneIndex:
                     self.cuts[owner] = rrset
                 elif rrset.type == TYPE_DNAME:
                     self.redirects[owner] = rrset
+                if rrset.type in _TO_HOSTS:
+                    self.pointing.append((owner, rrset))
         self._existing: set[bytes] | None = None
+
+    def beside(self, balanced: frozenset[bytes]) -> ZoneIndex:
+        """Return the index of the same draft beside other load balancers."""
+        made = copy.copy(self)
+        made.balanced, made._existing = balanced, None
+        return made
 
     def cut_above(self, name: bytes) -> bytes | None:
         """Return the delegation that a name lies below, the highest where there are several; None where none does."""
@@ -94,11 +105,32 @@ class ZoneIndex:
 def check_zone(index: ZoneIndex) -> Iterator[Problem]:
     """Yield what is wrong with a zone as a whole; the problems of its text are the draft's own. For one that another
     server sends, that answers."""
+    yield from check_records(index)
+    yield from check_hosts(index)
+
+
+def check_hosts(index: ZoneIndex) -> Iterator[Problem]:
+    """Yield what is wrong with names of the zone that its records point to, which load balancers have a part in."""
+    draft = index.draft
+    for owner, rrset in () if draft.is_received else index.pointing:
+        for rdata in rrset.rdatas:
+            target = rdata[NAME_OFFSETS[rrset.type] :].lower()
+            if target != ROOT and is_at_or_below(target, draft.apex) and not target.endswith(_doubled(draft)):
+                yield from _check_target(index, owner, rrset, target)
+
+
+def _doubled(draft: ZoneDraft) -> bytes:
+    """Return what a name ends with that has its zone's name twice."""
+    return draft.apex[:-1] + draft.apex
+
+
+def check_records(index: ZoneIndex) -> Iterator[Problem]:
+    """Yield all that is wrong with a zone but what `check_hosts` finds: the same of one draft always."""
     draft = index.draft
     if draft.is_received:
         return
     yield from _check_apex(draft)
-    doubled = draft.apex[:-1] + draft.apex
+    doubled = _doubled(draft)
     is_plain = not index.cuts and not index.redirects
     signing: list[tuple[bytes, RRsetDraft]] = []
     for owner, drafts in draft.nodes.items():
@@ -124,7 +156,7 @@ def check_zone(index: ZoneIndex) -> Iterator[Problem]:
             elif rrset.type in _TEXTS:
                 yield from _check_texts(owner, rrset)
             else:
-                yield from _check_rrset(index, owner, rrset, doubled)
+                yield from _check_rrset(draft, owner, rrset, doubled)
     yield from _check_unsigned(draft, signing)
 
 
@@ -200,8 +232,7 @@ def _check_hidden(index: ZoneIndex, owner: bytes, drafts: list[RRsetDraft]) -> I
             yield _problem(owner, rrset, message, True, "name")
 
 
-def _check_rrset(index: ZoneIndex, owner: bytes, rrset: RRsetDraft, doubled: bytes) -> Iterator[Problem]:
-    draft = index.draft
+def _check_rrset(draft: ZoneDraft, owner: bytes, rrset: RRsetDraft, doubled: bytes) -> Iterator[Problem]:
     if rrset.type == TYPE_SOA:
         if owner != draft.apex:
             yield _problem(owner, rrset, f'an SOA record stands at the apex "{show_name(draft.apex)}" only')
@@ -223,14 +254,12 @@ def _check_rrset(index: ZoneIndex, owner: bytes, rrset: RRsetDraft, doubled: byt
                 "a dot is missing after it in the file"
             )
             yield _problem(owner, rrset, message, True)
-        elif target != ROOT and is_at_or_below(target, draft.apex):
-            yield from _check_target(index, owner, rrset, target)
 
 
 def _check_target(index: ZoneIndex, owner: bytes, rrset: RRsetDraft, target: bytes) -> Iterator[Problem]:
     """Check a name inside the zone that a record points to: NS, MX and SRV want addresses there, not an alias."""
     draft = index.draft
-    if rrset.type not in _TO_HOSTS or index.redirect_above(target) is not None:
+    if index.redirect_above(target) is not None:
         return
     name = type_text(rrset.type)
     if index.has(target, (TYPE_CNAME,)) and target not in index.balanced:
