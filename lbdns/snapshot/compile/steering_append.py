@@ -32,7 +32,10 @@ Column = Callable[[str], "array[int]"]
 
 
 class AppendedRows:
-    """Appends rows to columns, of which `column` gives one by its name, to be altered."""
+    """Appends rows to columns, of which `column` gives one by its name to be altered, `look` one to be looked into.
+
+    What is not altered need not be written again.
+    """
 
     def __init__(
         self,
@@ -41,10 +44,11 @@ class AppendedRows:
         pools: Sequence[PoolRow],
         rows: Callable[[int], BalancerRow | None],
         column: Column,
+        look: Callable[[str], Sequence[int]],
     ) -> None:
         """`pools`: as they are now; `rows`: gives that of a load balancer that was there before, by its number."""
         self._steering, self._basis, self._pools = steering, basis, pools
-        self._rows, self._column = rows, column
+        self._rows, self._column, self._look = rows, column, look
         self._index: Mapping[str, int] = {row.name: index for index, row in enumerate(pools)}
         self.texts = bytearray(steering.blob)
 
@@ -91,7 +95,7 @@ class AppendedRows:
                 continue
             if there.cut is wanted.cut and there.lists == wanted.lists:
                 names = ("lb_resolver_trie", "lb_ecs_trie", "lb_pop_class", "lb_lists", "lb_ecs_lists")
-                return PlaceColumns(*(self._column(name)[at] for name in names))
+                return PlaceColumns(*(self._look(name)[at] for name in names))
         return None
 
     def _own(self, planned: PlannedRow) -> PlaceColumns | None:
@@ -108,22 +112,22 @@ class AppendedRows:
         flags = self._pools[self._index[planned.fallback_pool]].hashed_as_fallback[planned.is_sticky]
         for pool in pools:
             flags |= self._pools[pool].hashed[planned.is_sticky]
-        starts, members, weights = map(self._column, ("list_start", "member_pool", "member_weight"))
-        wanted = array(weights.typecode, [weight for _, weight in candidates])
         counts, of_flags, first, there = map(self._values, ("list_count", "list_flags", "list_start", "member_pool"))
+        weights = self._values("member_weight")
+        wanted = np.array([weight for _, weight in candidates], weights.dtype)
         found = np.flatnonzero((counts == len(pools)) & (of_flags == flags))
         for number in found[there[first[found]] == pools[0]].tolist() if pools else found.tolist():
-            those = slice(starts[number], starts[number] + len(pools))
-            if members[those].tolist() == pools and weights[those] == wanted:
+            those = slice(first[number], first[number] + len(pools))
+            if there[those].tolist() == pools and np.array_equal(weights[those], wanted):
                 return int(number)
-        del counts, of_flags, first, there  # columns cannot grow while they are looked into
-        number = len(starts)
+        del counts, of_flags, first, there, weights  # columns cannot grow while they are looked into
+        starts, members = self._column("list_start"), self._column("member_pool")
         starts.append(len(members))
         self._column("list_count").append(len(pools))
         self._column("list_flags").append(flags)
         members.extend(pools)
-        weights.extend(wanted)
-        return number
+        self._column("member_weight").extend(wanted.tolist())
+        return len(starts) - 1
 
     def _segment(self, number: int) -> int:
         """Return where the two classes of who does not tell places apart lead to a list, appended where none do."""
@@ -138,8 +142,7 @@ class AppendedRows:
         return len(classes) - 2
 
     def _values(self, name: str) -> Any:
-        """Return a column to look into."""
-        return np.frombuffer(self._column(name), self._column(name).typecode)
+        return np.frombuffer(self._look(name), COLUMNS[name])  # type: ignore[call-overload]  # it wants a buffer
 
 
 class _Columns(dict[str, "array[int]"]):

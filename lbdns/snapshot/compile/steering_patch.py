@@ -187,7 +187,12 @@ class _Patch:
             return None
         readers = self._steering.readers(memo.balancers)
         rows = AppendedRows(
-            self._steering, self._basis, self._pools, lambda row: memo.balancers.find(there[row]), self._column
+            self._steering,
+            self._basis,
+            self._pools,
+            lambda row: memo.balancers.find(there[row]),
+            self._column,
+            self._look,
         )
         made = []
         for at in self._come:
@@ -285,6 +290,10 @@ class _Patch:
 
     def _put_all(self, name: str, values: Iterable[int]) -> None:
         self._made[name] = array(COLUMNS[name], values)
+
+    def _look(self, name: str) -> Sequence[int]:
+        """Return a column to look into, altered or not."""
+        return self._made[name] if name in self._made else self._steering.columns[name]
 
     def _column(self, name: str) -> array[int]:
         """Return a column to alter, a copy of what it was."""
