@@ -13,6 +13,8 @@ import pytest
 
 from lbdns.base.kinds import Kind
 from lbdns.config.loading import load
+from lbdns.manage.reading.configuration_reading import ReadConfiguration
+from lbdns.manage.store.builder import Builder
 from lbdns.manage.store.edit import Edit
 from tests.api.conftest import Api
 
@@ -46,6 +48,26 @@ def done(response: httpx.Response) -> Any:
 
 def apply(client: httpx.Client, configuration: dict[str, Any], **fields: Any) -> Any:
     return done(client.post("/apply", json={"configuration": configuration, **fields}))
+
+
+def test_what_is_applied_is_let_go_before_it_is_checked_as_a_whole(
+    own: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    examine, let_go = Builder.examine, ReadConfiguration.let_go
+
+    def watched(*arguments: Any, **more: Any) -> Any:
+        heard.append("checked")
+        return examine(*arguments, **more)
+
+    def gone(read: ReadConfiguration) -> None:
+        heard.append("let go")
+        let_go(read)
+
+    monkeypatch.setattr(Builder, "examine", watched)
+    monkeypatch.setattr(ReadConfiguration, "let_go", gone)
+    apply(own, tree())
+    assert heard == ["let go", "checked"]
 
 
 def test_a_plan_changes_nothing_and_apply_does_what_it_said(api: Api, own: httpx.Client) -> None:

@@ -17,7 +17,9 @@ class Checked:
     def __init__(self, placed: Placed[LoadBalancer]) -> None:
         self.placed = placed
         balancer = placed.item
-        self.names = tuple(balancer.named_pools())  # a set takes three times as much, and there may be 100,000
+        named, pools = balancer.named_pools(), balancer.default_pools
+        # A set takes three times as much, and there may be 100,000; mostly there is a tuple of just these.
+        self.names = pools if len(pools) == len(named) and named == {*pools} else tuple(named)
         self.is_plain = not (balancer.view or balancer.is_private or placed.refused)
         self.is_address = balancer.enabled and balancer.type == "A"
         self.has_rules = balancer.has_rules

@@ -36,7 +36,20 @@ class ReadConfiguration:
 
     wanted: Wanted
     fields: dict[str, Any]
+    _names: dict[str, list[str]] = field(default_factory=dict)  # by section, once the bodies are let go
     _places: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def is_let_go(self) -> bool:
+        """Whether the bodies are gone."""
+        return bool(self._names)
+
+    def let_go(self) -> None:
+        """Forget the bodies, which a store has taken over as its own: kept until it serves them, they would be holes in
+        the process afterwards, a tenth of it. Problems still have their places."""
+        self._names.update(self._named())
+        for those in (self.wanted.named, self.wanted.balancers, self.wanted.zones):
+            those.clear()
 
     def place(self, problem: Problem) -> Sequence[str | int] | None:
         """Return where in the body a problem's object stands; None where it is an object of the store alone."""
@@ -51,16 +64,20 @@ class ReadConfiguration:
 
     def _sections(self) -> dict[str, dict[str, int]]:
         if not self._places:
-            found: dict[str, dict[str, int]] = {section: {} for section in TREE_SECTIONS}
-            for kind, name, _ in self.wanted.named:
-                table = found[kind.section]
-                table.setdefault(name, len(table))
-            for zone in self.wanted.zones:
-                found[Kind.ZONE.section] |= dict.fromkeys(zone.labels(), 0)
-            for index, balancer in enumerate(self.wanted.balancers):
-                found[Kind.LOAD_BALANCER.section].setdefault(balancer["name"], index)
-            self._places.update(found)
+            for section, names in (self._names or self._named()).items():
+                # Backwards, so that of one name the first object counts.
+                self._places[section] = {names[at]: at for at in range(len(names) - 1, -1, -1)}
         return self._places
+
+    def _named(self) -> dict[str, list[str]]:
+        """Return the names of the objects of each section, in order."""
+        found: dict[str, list[str]] = {section: [] for section in TREE_SECTIONS}
+        for kind, name, _ in self.wanted.named:
+            found[kind.section].append(name)
+        for zone in self.wanted.zones:
+            found[Kind.ZONE.section] += zone.labels()
+        found[Kind.LOAD_BALANCER.section] += (balancer["name"] for balancer in self.wanted.balancers)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

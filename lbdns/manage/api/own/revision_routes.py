@@ -35,7 +35,7 @@ from lbdns.manage.reading.configuration_reading import ConfigurationReading
 from lbdns.manage.store.edit import Edit
 from lbdns.manage.store.item import Change
 from lbdns.manage.store.managing import Done
-from lbdns.manage.store.refusals import ReadOnly
+from lbdns.manage.store.refusals import ReadOnly, Unavailable
 from lbdns.manage.store.revisions import diff
 from lbdns.manage.store.revisions import from_files as files
 from lbdns.manage.store.revisions.restore import restore
@@ -269,7 +269,12 @@ async def _apply(
     def make(edit: Edit) -> int:
         nonlocal before
         before = site.manager.state  # nobody else changes it meanwhile
-        return len(files.apply(edit, read.wanted, bool(read.fields.get("prune"))))
+        if read.is_let_go:
+            raise Unavailable("this machine came into a fleet meanwhile; nothing is changed: send it once more")
+        unnamed = len(files.apply(edit, read.wanted, bool(read.fields.get("prune"))))
+        if site.settings.fleet is None and not edit.problems:  # else it may be made again, on what another machine made
+            read.let_go()
+        return unnamed
 
     message, based_on = read.fields.get("message") or "apply", read.fields.get("based_on")
     done = await site.manager.change(
