@@ -76,7 +76,7 @@ class Stage:
         def refuse(*_: object) -> Loaded:
             raise AssertionError("texts are read")
 
-        def told(_: Configuration) -> str:
+        def told(_: int | None) -> str:
             assert self.objects is not None
             return self.objects
 

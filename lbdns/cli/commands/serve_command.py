@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from lbdns.manage.store.files_manager import FilesManager
     from lbdns.manage.store.manager import StoreManager
     from lbdns.manage.store.sqlite import Store
-    from lbdns.model.configuration import Configuration
     from lbdns.model.settings import Settings
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
     from lbdns.processes.supervisor.fleet_link import StoreSide
@@ -249,16 +248,16 @@ def _from_store(
         check_settings=lambda: _loading().load_settings(settings_file),
         read_as_root=keys.read,
         text_name=lambda path: SETTINGS_FILE if path == settings_file else name_of_text(path, None),
-        objects=lambda configuration: _objects_of(state_dir, configuration),
+        objects=lambda revision: _objects_of(state_dir, revision),
     )
     return source, companion
 
 
-def _objects_of(state_dir: Path, configuration: Configuration) -> str:
+def _objects_of(state_dir: Path, revision: int | None) -> str:
     """Return what tells the objects of a store from all others; the most of the store's modules are loaded later."""
     from lbdns.manage.store.objects_digest import objects_digest
 
-    return objects_digest(state_dir, configuration.store_revision)
+    return objects_digest(state_dir, revision)
 
 
 def _loading() -> ModuleType:

@@ -12,7 +12,6 @@ from lbdns.config.files_read import FilesRead
 if TYPE_CHECKING:
     from lbdns.config.examined import Loaded
     from lbdns.config.sound_zones import Tolerates
-    from lbdns.model.configuration import Configuration
     from lbdns.model.settings import Settings
 
 FILE_SUFFIXES: Final = (".yaml", ".zone")
@@ -34,8 +33,8 @@ class ConfigurationSource:
     `check_settings` raises ConfigError with every mistake in the settings. `read_as_root` reads what only root may,
     before the server becomes another user, and says nothing of mistakes. `text_name`: what the text of a file is called
     among those that `Loaded.texts` gives, where it is one of them. `objects`: what tells those that no file has from
-    all others (objects_digest.py), as they are stored now, "" where they are not those of a configuration; None: files
-    have all.
+    all others (objects_digest.py), as they are stored now, "" where they are not those of a revision; None: files have
+    all.
     """
 
     load: Callable[[FilesRead, Tolerates], Loaded]
@@ -50,7 +49,7 @@ class ConfigurationSource:
     check_settings: Callable[[], object] = lambda: None
     read_as_root: Callable[[Settings], None] = lambda settings: None
     text_name: Callable[[Path], str] = lambda path: path.name
-    objects: Callable[[Configuration], str] | None = None
+    objects: Callable[[int | None], str] | None = None
 
     def read(self, files: FilesRead, tolerates: Tolerates) -> Loaded:
         """Return what `load` does, with the files that it was read from."""

@@ -21,7 +21,6 @@ from lbdns.base.lasting_trouble import LastingTrouble
 from lbdns.base.pacing import Pacing
 from lbdns.config.examined import Texts
 from lbdns.config.files_read import Stamp
-from lbdns.model.configuration import Configuration
 from lbdns.publish.copy_grounds import Grounds
 from lbdns.publish.last_served import LastServedWriter
 from lbdns.publish.publisher import Published
@@ -47,7 +46,7 @@ class ToKeep(NamedTuple):
 class Keeper:
     """Keeps the newest of what it is told."""
 
-    def __init__(self, state_dir: Path, source: str, objects: Callable[[Configuration], str] | None = None) -> None:
+    def __init__(self, state_dir: Path, source: str, objects: Callable[[int | None], str] | None = None) -> None:
         """Describe the place, and whose copies these are; `objects`: as in ConfigurationSource."""
         self._writer = LastServedWriter(state_dir)
         self._source = source
@@ -117,5 +116,5 @@ class Keeper:
     def _grounds(self, to_keep: ToKeep) -> Grounds | None:
         if to_keep.read is None:
             return None
-        objects = "" if self._objects is None else self._objects(to_keep.published.configuration)
+        objects = "" if self._objects is None else self._objects(to_keep.published.configuration.store_revision)
         return Grounds({str(path): stamp for path, stamp in to_keep.read.items()}, objects)

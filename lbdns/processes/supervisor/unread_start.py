@@ -58,6 +58,7 @@ class UnreadStart:
         self._state_dir, self._run = state_dir, run
         self._kept: _UnmovedCopy | None = None
         self._compiled: Awaitable[Compiled] | None = None
+        self._objects: Awaitable[str] | None = None  # what tells those of the store from others
         try:
             self._kept = self._unmoved()
         except LbdnsError as error:
@@ -65,6 +66,8 @@ class UnreadStart:
         if self._kept is not None:
             unpack, loop = self._kept.copy.compiled, asyncio.get_running_loop()
             self._compiled = loop.run_in_executor(None, unpack, run.path, run.tries(UNPACKED))
+            if source.objects is not None:
+                self._objects = loop.run_in_executor(None, source.objects, self._kept.revision)
 
     async def found(self) -> Beginning | None:
         """Return what to begin with, None where the source is to be read first; whatever keeps that from being told,
@@ -84,7 +87,7 @@ class UnreadStart:
         from lbdns.config.examined import Loaded
         from lbdns.processes.supervisor.beginning import Beginning
 
-        copy, grounds = kept
+        copy, grounds, _ = kept
         try:
             configuration = copy.resting_configuration()
         finally:
@@ -96,7 +99,7 @@ class UnreadStart:
             or not self._stands_alone(configuration, snapshot)
             or not self._is_compiled_so(configuration, snapshot)
             or not self._has_settings_of(configuration)
-            or not self._has_objects_of(configuration, grounds)
+            or not await self._has_objects_of(grounds)
         ):
             return None
         loaded = Loaded(configuration, (), read=_files_of(grounds))
@@ -108,7 +111,9 @@ class UnreadStart:
         if copy is None or copy.format != compiled_format() or copy.unready or self._settings.strict:
             return None
         grounds = copy.grounds()
-        return _UnmovedCopy(copy, grounds) if grounds is not None and self._are_files_as_read(copy, grounds) else None
+        if grounds is None or not self._are_files_as_read(copy, grounds):
+            return None
+        return _UnmovedCopy(copy, grounds, copy.origin().revision)
 
     def _are_files_as_read(self, copy: LastServed, grounds: Grounds) -> bool:
         known, looked_at = _files_of(grounds), FilesRead()
@@ -138,10 +143,10 @@ class UnreadStart:
             getattr(kept, name) == getattr(now, name) for name in type(now).model_fields if name not in READ_BESIDE
         )
 
-    def _has_objects_of(self, configuration: Configuration, grounds: Grounds) -> bool:
-        if self._source.objects is None:
+    async def _has_objects_of(self, grounds: Grounds) -> bool:
+        if self._objects is None:
             return True
-        return bool(grounds.objects) and self._source.objects(configuration) == grounds.objects
+        return await self._objects == grounds.objects != ""
 
     def _stands_alone(self, configuration: Configuration, snapshot: Snapshot) -> bool:
         """Tell whether nothing of it hangs on other servers or on keys."""
@@ -171,8 +176,11 @@ class UnreadStart:
 
 
 class _UnmovedCopy(NamedTuple):
+    """`revision`: of the store that it came from, None where it came from files."""
+
     copy: LastServed
     grounds: Grounds
+    revision: int | None
 
 
 def _files_of(grounds: Grounds) -> Mapping[Path, Stamp | None]:
