@@ -10,6 +10,7 @@
 3. `rings.pyx`: the memory that a queue's socket shares with the kernel, its frames and four rings
 4. `datagram_frames.pyx`: a frame as a datagram, or what is wrong with it; and the frame of a reply
 5. `frame_loop.pyx`: the rounds of a thread (fastpath/rounds.pyx) over such a queue
+6. `naps.py`: when that thread naps, so that it finds more than a few frames at once
 
 3 to 5 are Cython alone, and not there where they could not be compiled.
 """

@@ -9,8 +9,7 @@ until then the thread looks again and again, and the kernel's sockets get the qu
 the queue is taken out of the filter's map first. What is in the rings when the process is killed is lost, as what lies
 in a card's own rings is; what it had deferred is not (in_hand.pyx).
 
-Where frames come fast, a thread that wakes for each answers two at a time, and waking costs more than answering: it naps
-then, and finds a batch, as a card does that holds its interrupts back. Where they come slowly, each is answered at once.
+Where frames come fast, the thread naps between two batches (naps.py).
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -41,6 +40,8 @@ from lbdns.mapped.counter_words cimport *
 from lbdns.mapped.counters cimport Counters
 from lbdns.mapped.tap_ring cimport Tap
 from lbdns.xdp.datagram_frames cimport HEAD4_BYTES, HEAD6_BYTES, UDP_BYTES, data_bytes, head_of, turn_head
+from lbdns.xdp.nap_words cimport NAP_NS
+from lbdns.xdp.naps cimport Naps, count_napped, find_pace, is_nap_due, is_pace_due
 from lbdns.xdp.rings cimport CHUNK_BYTES, FRAMES_BYTES, OUT_FRAMES, Rings
 from lbdns.xdp.xsk_calls cimport lbdns_nap, lbdns_wait, lbdns_wake_in_time, xdp_desc
 
@@ -50,11 +51,6 @@ cdef enum:
     WAIT_MS = 250
     RETRY_MS = 20
     FULL_WAIT_MS = 1
-    FEW = 32  # frames: more than that are a batch that nobody waits for
-    NAP_NS = 50000
-    PACE_UNIT = 256
-    PACE_LEAST = 768  # 3 * PACE_UNIT: naps that bring no more are not worth it
-    PACED = 64  # frames that the pace is found from
     LAST_WAIT_MS = 2  # for frames that were under way when the queue left the filter's map
 
 
@@ -65,9 +61,7 @@ cdef class FrameLoop(Rounds):
     cdef readonly Rings rings
     cdef int count, batch, is_leaving, is_over
     cdef uint16_t number
-    cdef int pace  # how many frames come while it naps, in 256ths
-    cdef int paced  # frames since `paced_ns`, while it does not nap
-    cdef uint64_t paced_ns
+    cdef Naps naps
     cdef int heads[BATCH]  # of the frames of a batch, 0 for one that is broken
     cdef uint8_t used[BATCH]  # whether a datagram has a reply
     cdef int outbox_event
@@ -86,6 +80,7 @@ cdef class FrameLoop(Rounds):
         for index in range(BATCH):
             self.hand.messages[index].msg_len = UNREAD
         self.rings = Rings()
+        self.naps = Naps()
         self.incoming = <unsigned char[:FRAMES_BYTES]>self.rings.frames
         self.outgoing = <unsigned char[:FRAMES_BYTES]>self.rings.frames
 
@@ -116,10 +111,10 @@ cdef class FrameLoop(Rounds):
         if LBDNS_LOAD(&self.outbox_head) != self.outbox_tail:
             self.empty_outbox()
         got = self.rings.waiting()
-        if got < FEW and self.pace > PACE_LEAST and not stopping:
+        if is_nap_due(self.naps, got) and not stopping:
             lbdns_nap(NAP_NS)
             got = self.rings.waiting()
-            self.pace += (got * PACE_UNIT - self.pace) >> 2
+            count_napped(self.naps, got)
         if got == 0 and not stopping:
             self.rings.kick(0)
             lbdns_wait(self.rings.fd, self.outbox_event, WAIT_MS)
@@ -147,19 +142,9 @@ cdef class FrameLoop(Rounds):
             self.bases[index] = self.rings.free_frames[self.rings.free_count - 1 - index] + head
             self.used[index] = 0
         self.batch = got
-        if self.pace <= PACE_LEAST:
-            self.find_pace(got)
+        if is_pace_due(self.naps, got):
+            find_pace(self.naps, clock_ns(CLOCK_MONOTONIC))
         return got
-
-    cdef void find_pace(self, int got) noexcept nogil:
-        """Find what a nap would bring, from when the last frames came."""
-        cdef uint64_t now, brought
-        self.paced += got
-        if self.paced >= PACED:
-            now = clock_ns(CLOCK_MONOTONIC)
-            brought = <uint64_t>self.paced * NAP_NS * PACE_UNIT // (now - self.paced_ns + 1)
-            self.pace = <int>min(brought, <uint64_t>FEW * PACE_UNIT)
-            self.paced_ns, self.paced = now, 0
 
     cdef bint set_client(self, Server server, int index) noexcept nogil:
         """Put the client's address into the query; False for a broken frame, and for source port 0, which nobody can be

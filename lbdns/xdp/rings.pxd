@@ -27,6 +27,7 @@ cdef class Rings:
     cdef int fd, sockets_map, interface, queue, copies
     cdef int step  # of the set-up: what is done
     cdef readonly int failure  # the number of the last error, 0 for none
+    cdef readonly int at_once  # how many frames the kernel sends by one call
     cdef uint8_t *frames
     cdef Ring received, fill, sent, completed
     cdef uint32_t free_frames[OUT_FRAMES]

@@ -21,6 +21,7 @@ from lbdns.xdp.xsk_calls cimport (
     ENOMEM,
     LBDNS_LOAD_WORD,
     LBDNS_STORE_WORD,
+    XDP_MAX_TX_SKB_BUDGET,
     XDP_PGOFF_RX_RING,
     XDP_PGOFF_TX_RING,
     XDP_RX_RING,
@@ -37,7 +38,7 @@ from lbdns.xdp.xsk_calls cimport (
     lbdns_offsets,
     lbdns_register,
     lbdns_ring,
-    lbdns_ring_size,
+    lbdns_set_number,
     munmap,
     xdp_desc,
     xdp_mmap_offsets,
@@ -46,7 +47,8 @@ from lbdns.xdp.xsk_calls cimport (
 )
 
 cdef enum:
-    KICKS_MAX = 256  # for one batch: the kernel sends a part of it each time
+    KICKS_MAX = 256  # for one batch: the kernel may send a part of it each time
+    AT_ONCE = 32  # frames: that part, where nothing else is asked for
     # Steps of the set-up.
     NO_SOCKET = 0
     GIVEN = 1
@@ -63,6 +65,7 @@ cdef class Rings:
     def __cinit__(self):
         cdef int index
         self.fd = self.sockets_map = -1
+        self.at_once = AT_ONCE
         self.frames = lbdns_frames(FRAMES_BYTES)
         if self.frames == NULL:
             raise MemoryError("no memory for the frames of XDP")
@@ -119,13 +122,16 @@ cdef class Rings:
             self.step = REGISTERED
         if self.step == REGISTERED:
             failure = (
-                lbdns_ring_size(self.fd, XDP_UMEM_FILL_RING, IN_FRAMES)
-                or lbdns_ring_size(self.fd, XDP_UMEM_COMPLETION_RING, OUT_FRAMES)
-                or lbdns_ring_size(self.fd, XDP_RX_RING, IN_FRAMES)
-                or lbdns_ring_size(self.fd, XDP_TX_RING, OUT_FRAMES)
+                lbdns_set_number(self.fd, XDP_UMEM_FILL_RING, IN_FRAMES)
+                or lbdns_set_number(self.fd, XDP_UMEM_COMPLETION_RING, OUT_FRAMES)
+                or lbdns_set_number(self.fd, XDP_RX_RING, IN_FRAMES)
+                or lbdns_set_number(self.fd, XDP_TX_RING, OUT_FRAMES)
             )
             if failure:
                 return failure
+            # Older kernels do not know it.
+            if not lbdns_set_number(self.fd, XDP_MAX_TX_SKB_BUDGET, OUT_FRAMES):
+                self.at_once = OUT_FRAMES
             self.step = SIZED
         if self.step == SIZED:
             failure = (

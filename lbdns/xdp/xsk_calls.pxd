@@ -25,6 +25,9 @@ cdef extern from *:
     #ifndef AF_XDP
     #define AF_XDP 44
     #endif
+    #ifndef XDP_MAX_TX_SKB_BUDGET
+    #define XDP_MAX_TX_SKB_BUDGET 9
+    #endif
 
     #define LBDNS_LOAD_WORD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
     #define LBDNS_STORE_WORD(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
@@ -52,7 +55,7 @@ cdef extern from *:
         return lbdns_set_xsk(fd, XDP_UMEM_REG, words, sizeof words);
     }
 
-    static int lbdns_ring_size(int fd, int option, int entries) {
+    static int lbdns_set_number(int fd, int option, int entries) {
         return lbdns_set_xsk(fd, option, &entries, sizeof entries);
     }
 
@@ -107,6 +110,7 @@ cdef extern from *:
     static void lbdns_wake_in_time(void) { prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
     """
     int EAGAIN, EBUSY, ENOBUFS, ENOMEM, ENETDOWN
+    int XDP_MAX_TX_SKB_BUDGET
     int XDP_RX_RING, XDP_TX_RING, XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING
     uint64_t XDP_PGOFF_RX_RING, XDP_PGOFF_TX_RING, XDP_UMEM_PGOFF_FILL_RING, XDP_UMEM_PGOFF_COMPLETION_RING
     int XDP_RING_NEED_WAKEUP
@@ -138,7 +142,7 @@ cdef extern from *:
     uint8_t *lbdns_frames(size_t) nogil
     uint8_t *lbdns_ring(int, size_t, uint64_t) nogil
     int lbdns_register(int, void *, uint64_t, uint32_t) nogil
-    int lbdns_ring_size(int, int, int) nogil
+    int lbdns_set_number(int, int, int) nogil
     int lbdns_offsets(int, xdp_mmap_offsets *) nogil
     int lbdns_bind_xsk(int, unsigned int, unsigned int, int) nogil
     int lbdns_enter_map(int, uint32_t, int) nogil
