@@ -13,7 +13,9 @@ import pytest
 from lbdns.config.loading import parse
 from lbdns.health.verdict import HEALTHY, UNHEALTHY, UNRESOLVED
 from lbdns.mapped.health_table import HealthTable
+from lbdns.model.configuration import Configuration
 from lbdns.publish import first_results as firstresults
+from lbdns.publish.first_needs import FirstNeeds
 from lbdns.publish.first_results import first_results
 from lbdns.snapshot.slots import Slots
 from tests.processes.load import ZONE
@@ -32,15 +34,20 @@ POOLS = {
 }
 
 
-@pytest.fixture
-def published(tmp_path: Path) -> Any:
-    """A generation of which nothing is known yet, as far as `first_results` looks."""
+def generation(configuration: Configuration, table: HealthTable, has_needs: bool) -> Any:
+    """Return a generation as far as `first_results` looks; `has_needs`: of which is known already who is waited for."""
+    slots = Slots().assign(configuration)
+    needs = FirstNeeds.decode(FirstNeeds.of(configuration, slots, 3).encode()) if has_needs else None
+    return SimpleNamespace(configuration=configuration, slots=slots, table=table, generation=3, needs=needs)
+
+
+@pytest.fixture(params=[False, True], ids=["read", "unread"])
+def published(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+    """A generation of which nothing is known yet."""
     balancers = [{"name": "www.example.com", "default_pools": list(POOLS), "fallback_pool": "unwatched"}]
     tree = {"zones": {"example.com": ZONE}, "monitors": {"web": {}}, "pools": POOLS, "load_balancers": balancers}
-    configuration = parse(tree, tmp_path).configuration
-    slots = Slots().assign(configuration)
     table = HealthTable.create(tmp_path / "health", 8, 8, 1)
-    yield SimpleNamespace(configuration=configuration, slots=slots, table=table, generation=3)
+    yield generation(parse(tree, tmp_path).configuration, table, request.param)
     table.close()
 
 
@@ -58,9 +65,10 @@ def test_enabled_endpoints_with_a_monitor_are_waited_for(published: Any) -> None
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("has_needs", [False, True], ids=["read", "unread"])
 @pytest.mark.parametrize("end", ["resolved", "unresolved", "given up"])
 def test_hostnames_that_nobody_probes_are_waited_for_until_they_were_looked_up(
-    tmp_path: Path, end: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, end: str, has_needs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(firstresults, "NAMES_WAIT_S", 0.2)
     pools = {
@@ -72,13 +80,11 @@ def test_hostnames_that_nobody_probes_are_waited_for_until_they_were_looked_up(
         for name, kind in (("named", "A"), ("mail", "MX"))
     ]
     tree = {"zones": {"example.com": ZONE}, "pools": pools, "load_balancers": balancers}
-    configuration = parse(tree, tmp_path).configuration
-    slots = Slots().assign(configuration)
     table = HealthTable.create(tmp_path / "health", 8, 8, 1)
-    slot = slots.endpoint["named", "x", "x.example.net"]
+    published = generation(parse(tree, tmp_path).configuration, table, has_needs)
+    slot = published.slots.endpoint["named", "x", "x.example.net"]
 
     async def scenario() -> None:
-        published: Any = SimpleNamespace(configuration=configuration, slots=slots, table=table, generation=3)
         waiting = asyncio.create_task(first_results(published))
         await asyncio.sleep(0.3)
         assert not waiting.done()  # the worker has not begun
