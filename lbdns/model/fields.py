@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, cast
 from weakref import WeakValueDictionary
@@ -128,6 +130,7 @@ def check_path(path: Path) -> Path:
     return path
 
 
+_HAVE_ROOM: Final = sys.version_info >= (3, 13)
 _FIELDS_SETS_MAX: Final = 4096
 _fields_sets: dict[frozenset[str], set[str]] = {}
 
@@ -135,10 +138,10 @@ _fields_sets: dict[frozenset[str], set[str]] = {}
 def compact(model: _Model) -> _Model:
     """Return the same model in less memory, and so the models in its fields. It shares with others what it says of
     which fields were given, and its fields have no dictionary of their own: Python keeps the names of those that are
-    set one by one once for the whole class. The two are more than half of what a small object takes. Models that are
-    `AsSent` or `Alike` stay the very objects that they are.
+    set one by one once for the whole class. The two are more than half of what a small object takes. Where that takes
+    more (`_takes_less`), it is the model itself; models that are `AsSent` or `Alike` stay the very objects too.
     """
-    made = _with_fields(type(model), model.__dict__)
+    made = _with_fields(type(model), model.__dict__) if _takes_less(type(model)) else model
     for name in model.model_fields_set:
         value = getattr(model, name)
         if isinstance(value, tuple):
@@ -148,6 +151,16 @@ def compact(model: _Model) -> _Model:
             _set(made, name, _compact_inside(value))
     _set(made, "__pydantic_fields_set__", _shared_set(model.model_fields_set))
     return made
+
+
+@cache
+def _takes_less(kind: type[BaseModel]) -> bool:
+    """Return whether models of a kind take less where their fields are set one by one: since Python 3.13 each then has
+    a dictionary with room for 30."""
+    if not _HAVE_ROOM:
+        return True
+    fields = dict.fromkeys(kind.model_fields)
+    return sys.getsizeof(_with_fields(kind, fields).__dict__) < sys.getsizeof(fields.copy())
 
 
 def _compact_inside(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import tracemalloc
 from typing import Any
 
@@ -69,17 +70,21 @@ def test_what_is_known_by_identity_stays_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("model", "data", "most"),
     [
-        (LoadBalancer, {key: BALANCER[key] for key in BALANCER if key not in ("rules", "random_steering")}, 1100),
-        (Pool, POOL, 1500),
+        (
+            LoadBalancer,
+            {key: BALANCER[key] for key in BALANCER if key not in ("rules", "random_steering")},
+            (1100, 1150),
+        ),
+        (Pool, POOL, (1500, 2300)),
     ],
     ids=["LB", "pool"],
 )
-def test_a_compact_model_takes_little(model: type[Frozen], data: dict[str, Any], most: int) -> None:
-    """Octets: fields in dictionaries took twice as many."""
+def test_a_compact_model_takes_little(model: type[Frozen], data: dict[str, Any], most: tuple[int, int]) -> None:
+    """Octets, before Python 3.13 and since: fields in dictionaries took twice as many as before."""
     kept = [compact(model.model_validate(data))]
     gc.collect()
     tracemalloc.start()
     kept += [compact(model.model_validate(data)) for _ in range(COUNT)]
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert taken / COUNT < most
+    assert taken / COUNT < most[sys.version_info >= (3, 13)]

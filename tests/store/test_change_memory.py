@@ -82,7 +82,7 @@ class Serving:
 
 @pytest.mark.parametrize(
     ("make", "stays", "beside"),
-    [(records, 1200, 1500), (pools, 4400, 1500), (balancers, 2500, 1700)],
+    [(records, 1200, 1500), (pools, 4500, 1500), (balancers, 2500, 1700)],
     ids=["records", "pools", "LBs"],
 )
 def test_what_a_large_change_takes(
