@@ -9,6 +9,7 @@ stay what they are.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from operator import is_
 from typing import Final, NamedTuple
@@ -48,6 +49,7 @@ class KeptLists:
 
     def __init__(self) -> None:
         self._lists: dict[tuple[Kind, str], _ListedPieces] = {}
+        self._turn = threading.Lock()  # lists are made in threads
 
     def pieces(self, items: Sequence[Item], state: State) -> Iterator[GzipPiece]:
         """Yield the texts of all objects of one kind and zone, in order; at least one, whole objects each.
@@ -69,10 +71,11 @@ class KeptLists:
         self._keep(key, _ListedPieces(zone_name, pieces))
 
     def _keep(self, key: tuple[Kind, str], kept: _ListedPieces) -> None:
-        self._lists.pop(key, None)
-        while len(self._lists) >= LISTS_MAX:
-            self._lists.pop(next(iter(self._lists)), None)
-        self._lists[key] = kept
+        with self._turn:
+            self._lists.pop(key, None)
+            while len(self._lists) >= LISTS_MAX:
+                del self._lists[next(iter(self._lists))]
+            self._lists[key] = kept
 
 
 def _found(piece: _Piece | None, items: Sequence[Item], at: int) -> _Piece | None:
