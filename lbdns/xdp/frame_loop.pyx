@@ -43,7 +43,7 @@ from lbdns.xdp.datagram_frames cimport HEAD4_BYTES, HEAD6_BYTES, UDP_BYTES, data
 from lbdns.xdp.nap_words cimport NAP_NS
 from lbdns.xdp.naps cimport Naps, count_napped, find_pace, is_nap_due, is_pace_due
 from lbdns.xdp.rings cimport CHUNK_BYTES, FRAMES_BYTES, OUT_FRAMES, Rings
-from lbdns.xdp.xsk_calls cimport lbdns_nap, lbdns_wait, lbdns_wake_in_time, xdp_desc
+from lbdns.xdp.xsk_calls cimport lbdns_fetch_frame, lbdns_nap, lbdns_wait, lbdns_wake_in_time, xdp_desc
 
 cdef enum:
     OUTBOX_SLOTS = 128
@@ -133,6 +133,8 @@ cdef class FrameLoop(Rounds):
             got = min(got, self.rings.reclaim())
             if got == 0:  # the interface is down, say
                 lbdns_wait(-1, -1, FULL_WAIT_MS)
+        for index in range(got):
+            lbdns_fetch_frame(self.rings.frames + self.rings.frame_at(index).addr)
         for index in range(got):
             found = self.rings.frame_at(index)
             head = head_of(self.rings.frames + found.addr, found.len)

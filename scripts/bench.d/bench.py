@@ -33,7 +33,7 @@ import transfer
 import updates
 import views
 import workers
-from measure import Generator, Row, Running, build, free_port, trouble, wait_ready
+from measure import Generator, Row, Running, build, free_port, trouble, wait_ready, wait_settled
 from peers import ALL, PEERS, Scene, beside
 from questions import KINDS, LOADS, NAMES, write_load, write_size_load
 
@@ -98,6 +98,12 @@ class Bench:
         path = self.work / f"{load}.queries"
         return path if path.exists() else write_load(load, path)
 
+    def settle(self, servers: list[Running]) -> None:
+        """Let what servers load and write at their start go by; say who never comes to rest."""
+        busy = wait_settled(servers)
+        if busy:
+            self.say(f"still at work by itself: {busy}")
+
     def rounds(self, servers: list[Running], records: list[Path]) -> list[Row]:
         """Load servers in turn, a round after the other; each with its own queries."""
         rows = [Row(server.name) for server in servers]
@@ -118,6 +124,7 @@ class Bench:
                     server.stop()
                 else:
                     servers.append(server)
+        self.settle(servers)
         for load in loads:
             here = []
             for server in servers:
@@ -145,6 +152,7 @@ class Bench:
                 continue
             servers.append(server)
             records.append(queries)
+        self.settle(servers)
         self.report("size", self.rounds(servers, records), f"{SIZES[0]:,} names")
         self.stop_all()
 

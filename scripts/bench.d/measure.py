@@ -18,6 +18,8 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 STOP_S = 15.0
 PROBE_S = 0.3
+# A server that has come to rest takes no more of a core, over so long, at a time when nobody asks it.
+REST_SHARE, REST_S, REST_PATIENCE_S = 0.04, 4.0, 40.0
 WINDOW = 200  # queries under way; more than some servers' receive buffers hold would measure those
 LOAD_SLACK_S = 10.0
 
@@ -194,6 +196,20 @@ def wait_ready(server: Running, generator: Generator, records: Path, patience_s:
         if not what or time.monotonic() > deadline:
             return what
         time.sleep(0.2)
+
+
+def wait_settled(servers: Sequence[Running]) -> str:
+    """Wait until what servers do at their start is done, so that no round has it; return who is at it still."""
+    deadline = time.monotonic() + REST_PATIENCE_S
+    while True:
+        before = [sum(cpu_s(server.pid)) for server in servers]
+        time.sleep(REST_S)
+        after = [sum(cpu_s(server.pid)) for server in servers]
+        busy = [
+            one.name for one, was, now in zip(servers, before, after, strict=True) if now - was > REST_SHARE * REST_S
+        ]
+        if not busy or time.monotonic() > deadline:
+            return ", ".join(busy)
 
 
 @dataclass

@@ -121,6 +121,7 @@ def past_sockets(bench: Bench) -> dict[str, Any]:
         with ExitStack() as cables:
             cables.callback(bench.stop_all)
             wired = _start_all(bench, kind, loads[0], cables)
+            bench.settle([one.server for one in wired])
             for load in loads if wired else ():
                 rows = _rounds(bench, wired, load)
                 bench.report(f"xdp {load}", rows, ECHO)
