@@ -193,8 +193,8 @@ class HistoryStore:
                 self._put(kind, step_s, start_s, block, minute.before[step_s, kind])
 
     def _block_of(self, minute: MinuteCounts, kind: HistoryKind) -> HistoryBlock:
-        id_of = self.names.id_of
-        rows = {tuple(map(id_of, key)): numbers for key, numbers in minute.numbers(kind).items()}
+        ids_of = self.names.ids_of
+        rows = {ids_of(key): numbers for key, numbers in minute.numbers(kind).items()}
         width = len(next(iter(rows))) if rows else 1
         return block_of(rows, width, number_count(kind))
 

@@ -12,36 +12,43 @@ Name = tuple[str, ...]
 _BATCH: Final = 500  # parameters of one statement
 
 
+class _Numbers(dict[Name, int]):
+    """Numbers by name; a name that has none gets one when it is looked up. `new`: those, with their texts."""
+
+    def __init__(self, known: Iterable[tuple[Name, int]]) -> None:
+        super().__init__(known)
+        self._last = max(self.values(), default=NOTHING)
+        self.new: list[tuple[int, str]] = []
+
+    def __missing__(self, name: Name) -> int:
+        if not any(name):
+            return NOTHING
+        self._last += 1
+        self[name] = self._last
+        self.new.append((self._last, text_of(name)))
+        return self._last
+
+
 class NameBook:
     """The names that the writer knows; those that are new are in the file with its next transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Read those of a file."""
-        self._ids: dict[Name, int] = {
-            name_in(text): number for number, text in connection.execute("SELECT id, text FROM names")
-        }
-        self._last = max(self._ids.values(), default=NOTHING)
-        self._new: list[tuple[int, str]] = []
+        known = connection.execute("SELECT id, text FROM names")
+        self._numbers = _Numbers((name_in(text), number) for number, text in known)
 
-    def id_of(self, name: Name) -> int:
-        """Return the number of a name, a new one where it has none."""
-        if not any(name):
-            return NOTHING
-        number = self._ids.get(name)
-        if number is None:
-            self._last += 1
-            number = self._ids[name] = self._last
-            self._new.append((number, text_of(name)))
-        return number
+    def ids_of(self, names: Iterable[Name]) -> tuple[int, ...]:
+        """Return the numbers of names, new ones of those that have none."""
+        return tuple(map(self._numbers.__getitem__, names))
 
     def write(self, connection: sqlite3.Connection, now_s: float) -> None:
         """Write what is new, in a transaction of the caller; `written` follows once that is through."""
-        rows = [(number, text, int(now_s)) for number, text in self._new]
+        rows = [(number, text, int(now_s)) for number, text in self._numbers.new]
         connection.executemany("INSERT OR REPLACE INTO names VALUES (?, ?, ?)", rows)
 
     def written(self) -> None:
         """Take it that what was new is in the file."""
-        self._new.clear()
+        self._numbers.new.clear()
 
     def note_used(self, connection: sqlite3.Connection, numbers: Iterable[int], at_s: int) -> None:
         """Note that some names were used at a time: who is not for as long as anything is kept is forgotten."""
@@ -53,7 +60,8 @@ class NameBook:
         gone = {number for (number,) in connection.execute("SELECT id FROM names WHERE used_s < ?", (before_s,))}
         if gone:
             connection.execute("DELETE FROM names WHERE used_s < ?", (before_s,))
-            self._ids = {name: number for name, number in self._ids.items() if number not in gone}
+            for name in [name for name, number in self._numbers.items() if number in gone]:
+                del self._numbers[name]
 
 
 def text_of(name: Name) -> str:

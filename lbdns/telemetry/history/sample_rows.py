@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from operator import attrgetter
 from typing import Any, Final
 
 from lbdns.base.errors import LbdnsError
@@ -42,12 +43,18 @@ _READ: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 def encode_samples(samples: Sequence[TrafficSample]) -> bytes:
     """Return the bytes of samples."""
-    columns: dict[str, list[Any]] = {name: [_plain(getattr(one, name)) for one in samples] for name in _OWN}
     decisions = [one.decision for one in samples]
+    columns = _columns("", _OWN, samples)
     columns[DECISION] = [int(one is not None) for one in decisions]
-    steered = [one for one in decisions if one is not None]
-    columns |= {f"{DECISION}.{name}": [_plain(getattr(one, name)) for one in steered] for name in _OF_DECISION}
-    return zlib.compress(json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode(), _LEVEL)
+    columns |= _columns(f"{DECISION}.", _OF_DECISION, [one for one in decisions if one is not None])
+    text = json.dumps(columns, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    return zlib.compress(text.encode(), _LEVEL)
+
+
+def _columns(prefix: str, names: Sequence[str], rows: Sequence[object]) -> dict[str, Sequence[Any]]:
+    """Return the values of some fields, those of all rows together."""
+    values = zip(*map(attrgetter(*names), rows), strict=True) if rows else [()] * len(names)
+    return dict(zip((prefix + name for name in names), values, strict=True))
 
 
 def decode_samples(data: bytes) -> list[TrafficSample]:
@@ -71,10 +78,9 @@ def _rows(columns: Mapping[str, Any], prefix: str, names: Sequence[str]) -> list
     return [dict(zip(known, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("latin-1")
-    return str(value) if isinstance(value, IPv4Network | IPv6Network) else value
+def _plain(value: bytes | IPv4Network | IPv6Network) -> str:
+    """Return the text of what JSON has no words for."""
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def _tupled(value: Any) -> Any:
