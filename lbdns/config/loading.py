@@ -10,17 +10,15 @@ No step stops at a problem, so that one run shows them all. What only follows fr
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lbdns.base.errors import ConfigError, Problem
+from lbdns.base.errors import Problem
 from lbdns.base.garbage import without_cyclic_collection
 from lbdns.base.kept_problems import KeptProblems, is_full, is_hopeless, more_of
 from lbdns.base.kinds import Kind
-from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.checks.alerting_checks import check_alerting
 from lbdns.config.checks.balancer_checks import check_balancers
 from lbdns.config.checks.check_memo import CheckMemo, KeptItems
@@ -31,18 +29,18 @@ from lbdns.config.checks.references import check_references
 from lbdns.config.checks.sights import ZoneKey, check_sights, check_views, sights_of, zone_key
 from lbdns.config.checks.signed_checks import check_policies
 from lbdns.config.checks.transfer_checks import check_transfers, hosted_here, stored_transfers
-from lbdns.config.directory import Directory, read_text, try_read
+from lbdns.config.directory import Directory, read_text
 from lbdns.config.examined import Examined, Loaded
 from lbdns.config.files_read import FilesRead
-from lbdns.config.kept_texts import kept_file, name_of_text
 from lbdns.config.keyed_zones import keys_file, zones_with_keys
 from lbdns.config.problem_order import errors_and_warnings
 from lbdns.config.received_zones import received_draft, unreceived
-from lbdns.config.sound_zones import Tolerates, sound_zones
-from lbdns.config.yaml.list_files import LISTS, ReadText, read_section
-from lbdns.config.yaml.objects import Objects, SectionPart, read_objects
-from lbdns.config.yaml.settings_file import misplaced, object_parts, read_settings
-from lbdns.config.yaml.source import Placed, Source
+from lbdns.config.settings_loading import SettingsReading
+from lbdns.config.sound_zones import sound_zones
+from lbdns.config.tolerance import Tolerates, none_tolerated
+from lbdns.config.yaml.list_files import LISTS, read_section
+from lbdns.config.yaml.objects import Objects, read_objects
+from lbdns.config.yaml.source import Placed, SectionPart, Source
 from lbdns.config.yaml.yaml_tree import LineTree, parse_yaml
 from lbdns.dns.codes import TYPE_DNSKEY
 from lbdns.dns.master.draft import ZoneDraft
@@ -54,11 +52,6 @@ from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings
 from lbdns.model.transfer_policy import transfer_policies
 from lbdns.model.view_names import EVERY_VIEW, labelled
-
-
-def none_tolerated(_apex: bytes, _view: str) -> bool:
-    """Tolerate no zone with a mistake."""
-    return False
 
 
 def load(
@@ -85,24 +78,6 @@ def parse(tree: Mapping[str, Any], base: Path, source: str = "<dict>") -> Loaded
     `base` is what relative paths start from; `source` names the dictionary in problems. Raises ConfigError.
     """
     return examine_tree(tree, base, source).loaded()
-
-
-def load_settings(place: Path, files: FilesRead | None = None, texts: dict[str, str] | None = None) -> Settings:
-    """Read a settings file, or a directory's lbdns.yaml alone; every default where there is none.
-
-    `files` notes what is read, or looked for; `texts` is filled with what is read beside the settings' own file. Raises
-    ConfigError with every mistake in it.
-    """
-    reading = _Loading(files=FilesRead() if files is None else files, texts=texts)
-    path = place / SETTINGS_FILE if place.is_dir() else place
-    reading.files.note(path)
-    if path.exists():
-        reading.read_settings_file(path)
-    reading.problems += misplaced(reading.parts) if path is place else []
-    errors, _ = errors_and_warnings(reading.problems)
-    if errors:
-        raise ConfigError(errors)
-    return reading.settings
 
 
 def examine(
@@ -197,58 +172,25 @@ def examine_objects(
 
 
 @dataclass(slots=True)
-class _Loading:
+class _Loading(SettingsReading):
     """What has been read so far."""
 
-    problems: list[Problem] = field(default_factory=list)
-    settings: Settings = field(default_factory=Settings)
-    settings_source: Source | None = None
     objects: Objects = field(default_factory=Objects)
     drafts: dict[ZoneKey, ZoneDraft] = field(default_factory=dict)
     zones: Mapping[ZoneKey, Zone] = field(default_factory=dict)
-    files: FilesRead = field(default_factory=FilesRead)
-    directory: Path | None = None
-    base: Path | None = None
-    texts: dict[str, str] | None = None
     tolerates: Tolerates = none_tolerated
     zone_of: dict[str, ZoneKey] = field(default_factory=dict)  # by file, whatever came of reading it
     has_unread_zone: bool = False
     records_left: int | None = None
-    knows_settings: bool = True
-    knows_views: bool = True
-    knows_keys: bool = True
     state: Path | None = None
     is_stored: bool = False
     signed: frozenset[bytes] | None = None  # zones by apex; None: not looked for yet
-    parts: list[SectionPart] = field(default_factory=list)  # of object files, and what the settings file has of objects
-
-    def read_settings_file(self, path: Path) -> None:
-        """Read lbdns.yaml."""
-        text = self._try_read(path)
-        if text is None:
-            return
-        tree = parse_yaml(text, str(path))
-        self.problems.extend(tree.problems)
-        self.read_settings(tree.value, tree.lines, str(path), self.base or path.parent)
-        self.settings_source = Source(str(path), tree.lines, "", None)
-        for named in self.settings.files():
-            if not os.path.exists(named):
-                self.files.note(named)  # it is a mistake now, and mended when the file comes
-
-    def read_settings(self, value: Any, lines: LineTree, file: str, base: Path) -> None:
-        """Read what lbdns.yaml says; `base` is what relative paths start from."""
-        before = len(self.problems)
-        self.settings = read_settings(value, lines, file, base, self.problems, self._reads_beside)
-        refused = {one.at[:1] for one in self.problems[before:] if one.severity == "error"}
-        self.knows_views = self.knows_settings and ("views",) not in refused
-        self.knows_keys = ("keys",) not in refused
-        self.parts += object_parts(value, lines, file)
 
     def read_object_files(self, paths: Iterable[Path]) -> None:
         """Read the balancing objects of all files together."""
         is_whole = True
         for path in paths:
-            text = self._try_read(path)
+            text = self.try_read(path)
             if text is None:
                 is_whole = False
                 continue
@@ -262,7 +204,7 @@ class _Loading:
 
     def read_zone_file(self, path: Path, directory: Path) -> None:
         """Read a master file; its name is the zone's."""
-        text = self._try_read(path)
+        text = self.try_read(path)
         if text is None:
             self.has_unread_zone = True
             with contextlib.suppress(BadName):
@@ -316,7 +258,7 @@ class _Loading:
         """Take the named lists out of a file's sections and put them to those of the settings; return the others."""
         if not isinstance(value, dict) or not value.get(LISTS):
             return value
-        found = read_section(value[LISTS], lines, file, base, self._reads_beside, self.problems)
+        found = read_section(value[LISTS], lines, file, base, self.reads_beside, self.problems)
         there = self.settings.lists
         source = Source(file, lines, "", None)
         for name in found.keys() & there.keys():
@@ -324,35 +266,11 @@ class _Loading:
         self.settings = self.settings.model_copy(update={LISTS: {**found, **there}})
         return {key: inner for key, inner in value.items() if key != LISTS}
 
-    @property
-    def _reads_beside(self) -> ReadText | None:
-        return self._read_beside if self.knows_settings else None
-
-    def _read_beside(self, path: Path) -> str | None:
-        """Return the text of a file that settings name; of texts that were kept, the one among them first."""
-        path = kept_file(path, self.directory, self.base)
-        self.files.note(path)
-        text = try_read(path, self.problems)
-        if text is not None and self.texts is not None:
-            self.texts[name_of_text(path, self.directory)] = text
-        return text
-
-    def _try_read(self, path: Path) -> str | None:
-        self.files.note(path)
-        text = try_read(path, self.problems)
-        if text is not None:
-            self._keep_text(path, text)
-        return text
-
     def _read_included(self, path: Path) -> str:
         self.files.note(path)
         text = read_text(path)
-        self._keep_text(path, text)
+        self.keep_text(path, text)
         return text
-
-    def _keep_text(self, path: Path, text: str) -> None:
-        if self.texts is not None and self.directory is not None:
-            self.texts[os.path.relpath(path, self.directory)] = text
 
     def finish(self, memo: CheckMemo | None = None) -> Examined:
         """Check everything against everything, and return what came of it."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lbdns.base.errors import Problem
 from lbdns.config.checks.sights import ZoneKey
+from lbdns.config.tolerance import Tolerates
 from lbdns.config.yaml.source import Placed
 from lbdns.dns.master.draft import ZoneDraft
 from lbdns.dns.name import encode_canonical, longest_match
@@ -15,8 +16,6 @@ from lbdns.model.balancer import LoadBalancer
 from lbdns.model.configuration import UnreadyZone
 from lbdns.model.view_names import EVERY_VIEW
 
-Tolerates = Callable[[bytes, str], bool]
-"""Tells of which zones, by apex and view, mistakes are tolerated."""
 ZoneFiles = Mapping[str, ZoneKey]
 """The files of zones, whatever came of reading them, and which zone each is of."""
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lbdns.base.errors import ConfigError
 from lbdns.config.examined import Loaded
-from lbdns.config.loading import examine, load_settings, parse
+from lbdns.config.loading import examine, parse
+from lbdns.config.settings_loading import load_settings
 from lbdns.config.yaml.yaml_tree import parse_yaml
 from lbdns.dns import record_bounds
 from lbdns.model.balancer import LoadBalancer

@@ -14,7 +14,8 @@ import yaml
 
 from lbdns.base.errors import ConfigError
 from lbdns.config.files_read import FilesRead
-from lbdns.config.loading import load, load_settings, parse
+from lbdns.config.loading import load, parse
+from lbdns.config.settings_loading import load_settings
 from lbdns.dns.zone import Zone
 from lbdns.model.configuration import Configuration
 from lbdns.model.settings import Settings

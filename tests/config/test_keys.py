@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from lbdns.base.errors import ConfigError
 from lbdns.cli.commands.check_command import check
 from lbdns.config.files_read import FilesRead
-from lbdns.config.loading import examine, load, load_settings
+from lbdns.config.loading import examine, load
 from lbdns.config.readable_settings import readable_settings
+from lbdns.config.settings_loading import load_settings
 from lbdns.model.configuration_document import decode_configuration, encode_configuration
 from lbdns.model.settings import Settings
 from lbdns.model.tsig_key import TsigKey

@@ -11,7 +11,8 @@ import pytest
 
 from lbdns.base.errors import ConfigError
 from lbdns.config.files_read import FilesRead
-from lbdns.config.loading import examine, load, load_settings
+from lbdns.config.loading import examine, load
+from lbdns.config.settings_loading import load_settings
 from lbdns.model import bounds
 from lbdns.model.configuration_document import decode_configuration, encode_configuration
 from lbdns.model.named_lists import read_networks

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from lbdns.base.errors import ConfigError
-from lbdns.config.loading import load, load_settings, parse
+from lbdns.config.loading import load, parse
+from lbdns.config.settings_loading import load_settings
 from lbdns.manage.store.revisions.from_files import state_of
 from lbdns.manage.store.revisions.to_files import export, tree_of
 from lbdns.model.bounds import MAX_VIRTUAL_NETWORKS

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from lbdns.base.errors import LbdnsError
-from lbdns.config.loading import load_settings
+from lbdns.config.settings_loading import load_settings
 from lbdns.model.bus_access import bus_access
 from lbdns.model.fleet_secret import read_fleet_secret
 from lbdns.model.fleet_settings import FleetSettings

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lbdns.base.kinds import BALANCING
 from lbdns.base.words import RESPONDER_MODULE
 from tests.test_words import EXAMPLE, loaded_by, tops
 
@@ -33,6 +34,15 @@ LIGHT = {
 @pytest.mark.parametrize("module", LIGHT)
 def test_a_process_loads_what_it_needs_alone(module: str) -> None:
     assert tops(loaded_by(f"import {module}")).isdisjoint(LIGHT[module])
+
+
+def test_what_reads_settings_loads_no_model_of_an_object() -> None:
+    """A start has two processes begun as soon as it knows its settings; those load while it loads all else."""
+    modules = ("settings_loading", "readable_settings")
+    loaded = loaded_by("\n".join(f"import lbdns.config.{one}" for one in modules))
+    models = {f"lbdns.model.{kind.model.partition('.')[0]}" for kind in BALANCING}
+    assert "lbdns.model.pool" in models
+    assert loaded.isdisjoint({*models, "lbdns.model.configuration", "lbdns.expressions", "lbdns.config.loading"})
 
 
 def test_nothing_that_is_published_loads_masked_arrays(tmp_path: Path) -> None:

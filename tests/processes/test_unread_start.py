@@ -23,8 +23,9 @@ from lbdns.base.words import LAST_SERVED, STORE_FILE
 from lbdns.config.examined import Loaded
 from lbdns.config.files_read import FilesRead
 from lbdns.config.kept_texts import name_of_text
-from lbdns.config.loading import load, load_settings, none_tolerated
-from lbdns.config.sound_zones import Tolerates
+from lbdns.config.loading import load
+from lbdns.config.settings_loading import load_settings
+from lbdns.config.tolerance import Tolerates, none_tolerated
 from lbdns.mapped.control import Control
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.mapped.snapshot_file import DATABASES

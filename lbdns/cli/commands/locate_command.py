@@ -76,7 +76,7 @@ def locate(
     if config is not None:
         if city or asn is not None:
             raise click.UsageError("--config names the databases already: leave it out, or --city and --asn")
-        from lbdns.config.loading import load_settings
+        from lbdns.config.settings_loading import load_settings
 
         loaded = load_settings(config)
         databases, asn, views = loaded.geodata.city, loaded.geodata.asn, loaded.views

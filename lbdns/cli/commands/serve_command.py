@@ -25,7 +25,7 @@ from lbdns.processes.supervisor.hangups import Hangups
 if TYPE_CHECKING:
     from lbdns.config.examined import Loaded
     from lbdns.config.files_read import FilesRead
-    from lbdns.config.sound_zones import Tolerates
+    from lbdns.config.tolerance import Tolerates
     from lbdns.manage.api.frame.site import ApiSite
     from lbdns.manage.api.frame.tls import Certificate
     from lbdns.manage.api.hosting import ApiServer
@@ -110,6 +110,7 @@ def _serve(
 def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[ConfigurationSource, Companion]:
     from lbdns.config.kept_texts import name_of_text
     from lbdns.config.readable_settings import readable_settings
+    from lbdns.config.settings_loading import load_settings
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 
     keys, state = _Keys(), overrides.get("state")
@@ -162,7 +163,7 @@ def _from_files(directory: Path, overrides: dict[str, Any]) -> tuple[Configurati
         override=override,
         load_texts=lambda texts: _under(_loading().load(texts, base=directory, state=state), override),
         check=lambda settings: _check_api(settings, keys),
-        check_settings=lambda: _loading().load_settings(directory),
+        check_settings=lambda: load_settings(directory),
         read_as_root=keys.read,
         text_name=lambda path: name_of_text(path, directory),
     )
@@ -174,6 +175,7 @@ def _from_store(
 ) -> tuple[ConfigurationSource, Companion]:
     from lbdns.config.kept_texts import name_of_text
     from lbdns.config.readable_settings import readable_settings
+    from lbdns.config.settings_loading import load_settings
     from lbdns.processes.supervisor.configuration_source import ConfigurationSource
 
     def override(settings: Settings) -> Settings:
@@ -204,7 +206,7 @@ def _from_store(
 
         files.note(settings_file)
         texts = {SETTINGS_FILE: read_text(settings_file) if settings_file.is_file() else ""}
-        present = override(_loading().load_settings(settings_file, files, texts))
+        present = override(load_settings(settings_file, files, texts))
         loaded = opened().load(present, texts, tolerates)
         told = check_listeners(present, Source(str(settings_file), 0, "", None))
         return dataclasses.replace(loaded, warnings=(*told, *loaded.warnings))
@@ -245,7 +247,7 @@ def _from_store(
         load_under=lambda present, texts: opened().load(present, texts),
         suffixes=(),
         check=lambda settings: _check_api(settings, keys),
-        check_settings=lambda: _loading().load_settings(settings_file),
+        check_settings=lambda: load_settings(settings_file),
         read_as_root=keys.read,
         text_name=lambda path: SETTINGS_FILE if path == settings_file else name_of_text(path, None),
         objects=lambda revision: _objects_of(state_dir, revision),

@@ -87,7 +87,7 @@ class Local:
 
         found = Settings()
         if self.settings_path is not None:
-            from lbdns.config.loading import load_settings
+            from lbdns.config.settings_loading import load_settings
 
             found = load_settings(self.settings_path)
         return self._with_state(found)

@@ -283,7 +283,7 @@ def _set_up(place: SetupPlace, secret: FleetSecret, values: Mapping[str, Any]) -
 def _check_settings(path: Path) -> None:
     """Raise LbdnsError where the key that was added has mistakes; others are told by the server."""
     from lbdns.base.errors import ConfigError
-    from lbdns.config.loading import load_settings
+    from lbdns.config.settings_loading import load_settings
 
     try:
         load_settings(path)

@@ -16,7 +16,7 @@ from lbdns.base.kinds import BALANCING, KEYED, SECTIONS, Kind
 from lbdns.base.wording import nearest
 from lbdns.base.words import SETTINGS_FILE
 from lbdns.config.yaml.repair import build
-from lbdns.config.yaml.source import Placed, Source
+from lbdns.config.yaml.source import Placed, SectionPart, Source
 from lbdns.config.yaml.yaml_tree import Lines, LineTree, line_at, lines_at
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.kind_models import MODELS, NAMED_BESIDE, REQUIRED
@@ -78,15 +78,6 @@ class Objects:
     def put(self, kind: Kind, those: Sequence[Placed[Any]]) -> None:
         """Have these as the objects of a kind that files keep in a list; they stay as they are."""
         setattr(self, kind.section, those)
-
-
-@dataclass(frozen=True, slots=True)
-class SectionPart:
-    """The sections that one file contributes."""
-
-    file: str
-    value: Any
-    lines: LineTree
 
 
 def read_objects(parts: Iterable[SectionPart], problems: list[Problem] | None = None) -> Objects:

@@ -20,44 +20,38 @@ from lbdns.base.words import RIGHTS
 from lbdns.config.yaml.bounded import cut, is_within, shape_of
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.config.yaml.yaml_tree import spellings
-from lbdns.model.alerting import HEALTH_ALERT, NotificationPolicy, PagerDutyService, Silence, WebhookDestination
-from lbdns.model.balancer import LoadBalancer
 from lbdns.model.fields import compact
 from lbdns.model.mistakes import mistake_count, mistakes_of
-from lbdns.model.monitors import MonitorGroup
-from lbdns.model.name_override import NameOverride
-from lbdns.model.pool import Pool
 from lbdns.model.refusal import Location, Mistake
-from lbdns.model.secondary_dns import Acl, IncomingTransfer, OutgoingTransfer, Peer, StoredKey
-from lbdns.model.virtual_network import NetworkRoute, VirtualNetwork
 
 Model = TypeVar("Model", bound=BaseModel)
 
 MAX_ROUNDS: Final = 16
 _GONE: Final = object()
 """What stands in a list for a refused item, so that the others keep their indexes."""
-_STAND_INS: Final[dict[type[BaseModel], dict[str, Any]]] = {
-    LoadBalancer: {"name": "stand-in.invalid", "default_pools": ["-"], "fallback_pool": "-"},
-    Pool: {"name": "stand-in", "origins": [{"name": "stand-in", "address": "192.0.2.1"}]},
-    MonitorGroup: {"members": [{"monitor": "-"}]},
-    VirtualNetwork: {"name": "stand-in"},
-    NetworkRoute: {"network": "192.0.2.0/24"},
-    NameOverride: {"name": "stand-in.invalid", "load_balancer": "stand-in.invalid"},
-    WebhookDestination: {"name": "stand-in", "url": "http://stand-in.invalid/"},
-    PagerDutyService: {"name": "stand-in", "routing_key": "-"},
-    NotificationPolicy: {
+STAND_INS: Final[dict[str, dict[str, Any]]] = {
+    "LoadBalancer": {"name": "stand-in.invalid", "default_pools": ["-"], "fallback_pool": "-"},
+    "Pool": {"name": "stand-in", "origins": [{"name": "stand-in", "address": "192.0.2.1"}]},
+    "MonitorGroup": {"members": [{"monitor": "-"}]},
+    "VirtualNetwork": {"name": "stand-in"},
+    "NetworkRoute": {"network": "192.0.2.0/24"},
+    "NameOverride": {"name": "stand-in.invalid", "load_balancer": "stand-in.invalid"},
+    "WebhookDestination": {"name": "stand-in", "url": "http://stand-in.invalid/"},
+    "PagerDutyService": {"name": "stand-in", "routing_key": "-"},
+    "NotificationPolicy": {
         "name": "stand-in",
-        "alert_type": HEALTH_ALERT,
+        "alert_type": "load_balancing_health_alert",
         "mechanisms": {"email": [{"id": "stand-in@example.com"}]},
     },
-    StoredKey: {"name": "stand-in.invalid"},
-    Peer: {"name": "stand-in"},
-    Acl: {"name": "stand-in", "ip_range": "127.0.0.1"},
-    IncomingTransfer: {"name": "stand-in.invalid"},
-    OutgoingTransfer: {"name": "stand-in.invalid"},
-    Silence: {"policy": "-", "start_time": "1970-01-01T00:00:00Z", "end_time": "9999-12-31T00:00:00Z"},
+    "StoredKey": {"name": "stand-in.invalid"},
+    "Peer": {"name": "stand-in"},
+    "Acl": {"name": "stand-in", "ip_range": "127.0.0.1"},
+    "IncomingTransfer": {"name": "stand-in.invalid"},
+    "OutgoingTransfer": {"name": "stand-in.invalid"},
+    "Silence": {"policy": "-", "start_time": "1970-01-01T00:00:00Z", "end_time": "9999-12-31T00:00:00Z"},
 }
-"""What stands in for a required field whose value was refused; `Placed.refused` tells that it does."""
+"""What stands in for a required field whose value was refused, by the name of the model, which who reads settings need
+not load; `Placed.refused` tells that it does."""
 
 
 STAND_IN_ITEMS: Final[dict[str, dict[str, Any]]] = {"rules": {"disabled": True}, "pool_sets": {"disabled": True}}
@@ -173,8 +167,9 @@ class _Repair:
     def _replace(self, data: dict[str, Any], field: str) -> None:
         """Take out a field of the object itself; a required one gets its stand-in."""
         data.pop(field, None)
-        if field in _STAND_INS.get(self.model, {}):
-            data[field] = copy.deepcopy(_STAND_INS[self.model][field])
+        stand_ins = STAND_INS.get(self.model.__name__, {})
+        if field in stand_ins:
+            data[field] = copy.deepcopy(stand_ins[field])
 
 
 def _stand_in(place: Location) -> Any:

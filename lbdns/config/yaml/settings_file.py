@@ -16,9 +16,8 @@ from lbdns.config.checks.fleet_checks import check_fleet
 from lbdns.config.yaml.cookie_files import COOKIES, read_cookies
 from lbdns.config.yaml.key_files import KEYS, check_secrets, read_keys
 from lbdns.config.yaml.list_files import LISTS, ReadText, read_lists
-from lbdns.config.yaml.objects import SectionPart
 from lbdns.config.yaml.repair import build
-from lbdns.config.yaml.source import Placed, Source
+from lbdns.config.yaml.source import Placed, SectionPart, Source
 from lbdns.config.yaml.yaml_tree import LineTree, line_at, lines_at
 from lbdns.model.fleet_settings import FleetSettings
 from lbdns.model.settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 from lbdns.base.errors import Problem
 from lbdns.base.kinds import LISTED
@@ -73,3 +73,12 @@ class Placed(Generic[Item]):
         """Tell whether what stands at a location inside one of those lists is wholly as it was written."""
         at = tuple(location)
         return not any(one[: len(at)] == at[: len(one)] for one in self.refused_at)
+
+
+@dataclass(frozen=True, slots=True)
+class SectionPart:
+    """The sections that one file contributes."""
+
+    file: str
+    value: Any
+    lines: LineTree

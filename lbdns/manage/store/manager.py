@@ -24,7 +24,7 @@ from lbdns.base.kinds import BALANCING, Kind
 from lbdns.base.pacing import Pacing
 from lbdns.base.words import SETTINGS_FILE, STORE_PLACE
 from lbdns.config.examined import Examined, Loaded
-from lbdns.config.loading import none_tolerated
+from lbdns.config.tolerance import none_tolerated
 from lbdns.manage.store.appender import Appender, Followed
 from lbdns.manage.store.bodies import placed_of
 from lbdns.manage.store.builder import Builder

@@ -23,8 +23,7 @@ from lbdns.base.errors import LbdnsError
 from lbdns.base.wording import counted, moment
 from lbdns.config.examined import Loaded
 from lbdns.config.files_read import FilesRead
-from lbdns.config.loading import none_tolerated
-from lbdns.config.sound_zones import Tolerates
+from lbdns.config.tolerance import Tolerates, all_tolerated, none_tolerated
 from lbdns.dns.name import show_name
 from lbdns.model.configuration import Configuration
 from lbdns.model.view_names import labelled
@@ -121,11 +120,6 @@ def _tolerance(source: ConfigurationSource) -> Tolerates:
     except LbdnsError:
         return none_tolerated  # something was served; what it was is told where it is needed
     return all_tolerated if kept is None else kept.tolerates
-
-
-def all_tolerated(_apex: bytes, _view: str) -> bool:
-    """Tolerate every zone with a mistake."""
-    return True
 
 
 async def begin(

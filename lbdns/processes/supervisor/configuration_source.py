@@ -11,7 +11,7 @@ from lbdns.config.files_read import FilesRead
 
 if TYPE_CHECKING:
     from lbdns.config.examined import Loaded
-    from lbdns.config.sound_zones import Tolerates
+    from lbdns.config.tolerance import Tolerates
     from lbdns.model.settings import Settings
 
 FILE_SUFFIXES: Final = (".yaml", ".zone")
