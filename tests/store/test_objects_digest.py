@@ -52,6 +52,25 @@ def test_what_somebody_writes_without_a_revision_shows(state: Path, statement: s
     assert now and now != before
 
 
+MANY = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500) "
+    "INSERT INTO objects (position, id, kind, zone_id, body, created_on, modified_on, revision, disabled_at, is_local) "
+    "SELECT 1000 + 7 * i, 'more' || i, kind, zone_id, body, created_on, modified_on, revision, disabled_at, is_local "
+    "FROM objects, n WHERE id LIKE '%b'"
+)
+
+
+@pytest.mark.parametrize("which", [1, 1998, 2000, 3999, 4500])
+def test_each_of_many_rows_counts(state: Path, which: int) -> None:
+    """They are read some at a time."""
+    changed(state, MANY)
+    before = objects_digest(state, HEAD)
+    changed(state, f"UPDATE objects SET zone_id = 'x' WHERE id = 'more{which}'")
+    now = objects_digest(state, HEAD)
+    changed(state, f"DELETE FROM objects WHERE id = 'more{which}'")
+    assert len({before, now, objects_digest(state, HEAD)}) == 3
+
+
 def test_what_cannot_be_read_has_none(state: Path, tmp_path: Path) -> None:
     assert objects_digest(state, None) == ""
     assert objects_digest(tmp_path / "nowhere", HEAD) == ""
