@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, cast
 from weakref import WeakValueDictionary
@@ -132,6 +132,7 @@ def check_path(path: Path) -> Path:
 
 _HAVE_ROOM: Final = sys.version_info >= (3, 13)
 _FIELDS_SETS_MAX: Final = 4096
+_LONE_MAX: Final = 1 << 14
 _fields_sets: dict[frozenset[str], set[str]] = {}
 
 
@@ -149,8 +150,18 @@ def compact(model: _Model) -> _Model:
                 _set(made, name, tuple([_compact_inside(one) for one in value]))
         elif isinstance(value, Frozen):
             _set(made, name, _compact_inside(value))
+        elif isinstance(value, dict):
+            for key, inner in value.items():
+                if type(inner) is tuple and len(inner) == 1:
+                    value[key] = _lone(inner)
     _set(made, "__pydantic_fields_set__", _shared_set(model.model_fields_set))
     return made
+
+
+@lru_cache(_LONE_MAX)
+def _lone(one: tuple[Any]) -> tuple[Any]:
+    """Return one object for all tuples that have just this: many places lead to one pool each, and to few of them."""
+    return one
 
 
 @cache

@@ -58,6 +58,13 @@ def balancers(count: int) -> dict[str, Any]:
     return {"zones": {"example.com": ZONE}, "pools": POOLS, "load_balancers": made}
 
 
+def by_places(count: int) -> dict[str, Any]:
+    tree = balancers(count)
+    for n, one in enumerate(tree["load_balancers"]):
+        one["country_pools"] = {code: [f"p{(n + at) % 10}"] for at, code in enumerate(("DE", "FR", "GB", "US"))}
+    return tree
+
+
 class Serving:
     """A server as far as a change is compiled, tried, stored and put in force."""
 
@@ -82,8 +89,8 @@ class Serving:
 
 @pytest.mark.parametrize(
     ("make", "stays", "beside"),
-    [(records, 1200, 1500), (pools, 4500, 1500), (balancers, 2500, 1700)],
-    ids=["records", "pools", "LBs"],
+    [(records, 1200, 1500), (pools, 4500, 1500), (balancers, 2500, 1700), (by_places, 3200, 3100)],
+    ids=["records", "pools", "LBs", "LBs by places"],
 )
 def test_what_a_large_change_takes(
     make: Callable[[int], dict[str, Any]], stays: int, beside: int, tmp_path: Path

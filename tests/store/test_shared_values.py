@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from lbdns.base.kinds import Kind
+from lbdns.config.loading import parse
 from lbdns.manage.store.item import Change, Item
+from lbdns.manage.store.revisions.from_files import desired
+from lbdns.manage.store.revisions.wanted import wanted_of
 from lbdns.manage.store.shared_values import SharedTexts, share_words
 from lbdns.manage.store.sqlite import Store
+from lbdns.manage.store.state import State
 
 POOLS = [f"{number:032x}" for number in range(3)]
 BODY: dict[str, Any] = {
@@ -48,6 +52,7 @@ def test_a_store_that_is_read_has_what_is_common_once(tmp_path: Path) -> None:
             assert id is pools[id]
     assert first.body["steering_policy"] is second.body["steering_policy"]
     assert first.body["location_strategy"] is second.body["location_strategy"]
+    assert first.body["country_pools"]["DE"] is second.body["country_pools"]["DE"]
 
 
 def test_words_in_a_body_are_those_of_others() -> None:
@@ -68,8 +73,24 @@ def test_words_in_a_body_are_those_of_others() -> None:
         {"location_strategy": {"mode": ["pop"]}},
         {"location_strategy": {"mode": 1}},
         {"default_pools": {"a": 1}, "country_pools": [["DE"]], "fallback_pool": None},
+        {"country_pools": {"DE": {"a": 1}}},
+        {"country_pools": {"DE": 1, "FR": [["a"]]}, "region_pools": {"WEU": None}},
     ],
 )
 def test_what_is_of_another_shape_stays_as_it_is(odd: dict[str, Any]) -> None:
     body = {**BODY, **odd}
     assert SharedTexts().share(Kind.LOAD_BALANCER, read(body)) == body
+
+
+def test_what_files_say_of_places_is_there_once() -> None:
+    balancer = {"default_pools": ["p0"], "fallback_pool": "p0", "country_pools": {"DE": ["p1"], "FR": ["p0", "p1"]}}
+    names = ["a.example.com", "b.example.com"]
+    tree = {
+        "zones": {"example.com": "$TTL 300\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"},
+        "pools": {f"p{n}": {"origins": [{"name": "a", "address": f"192.0.2.{n + 1}"}]} for n in range(2)},
+        "load_balancers": [{"name": name, **balancer} for name in names],
+    }
+    items = desired(wanted_of(parse(tree, Path()).configuration), State())
+    first, second = (one.body["country_pools"] for one in items if one.kind is Kind.LOAD_BALANCER)
+    assert first == second and first["DE"] is second["DE"]
+    assert len(first["FR"]) == 2

@@ -28,7 +28,7 @@ from lbdns.manage.store.records.matching import matched_records
 from lbdns.manage.store.references_by_name import to_ids
 from lbdns.manage.store.revisions.diff import SECRET_FIELDS
 from lbdns.manage.store.revisions.wanted import Wanted, WantedZone, wanted_of
-from lbdns.manage.store.shared_values import share_words
+from lbdns.manage.store.shared_values import share_lists, share_words
 from lbdns.manage.store.state import State
 from lbdns.manage.store.zones.zone_bodies import raised_serial
 from lbdns.model.configuration import Configuration
@@ -81,8 +81,10 @@ def desired(wanted: Wanted, state: State, prune: bool = False, make_id: MakeId |
         hosted = {item.label: id for id, item in state.all(Kind.ZONE).items()} | hosted
     add(of_zones)
     known = {unique_key(item): item for item in state.all(Kind.LOAD_BALANCER).values()}
+    lists: dict[str, list[str]] = {}
     for balancer in wanted.balancers:
         item = _balancer_item(balancer, known, hosted, shadow, give_id)
+        share_lists(item.kind, item.body, lists)
         shadow.add(item)
         found.append(item)
     add(one for one in wanted.named if Kind.LOAD_BALANCER in one[0].referred)
