@@ -15,4 +15,4 @@ def encode_targets(
 ) -> bytes:
     """Return the document of a generation with its lists."""
     head, pools, balancers = targets_parts(configuration, slots, generation, table_path, memo)
-    return with_lists(encode_head(head), pools, balancers)
+    return with_lists(encode_head(head), pools.whole(), balancers.whole())

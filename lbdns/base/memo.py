@@ -145,6 +145,7 @@ class BySequence(Generic[Source, Made]):
         """Begin with none."""
         self._those: Sequence[Source] = ()
         self._made: Sequence[Made] = ()
+        self.first = 0
         self.came: Sequence[Made] = ()
         self.went: Sequence[Made] = ()
         self.came_of: Sequence[Source] = ()
@@ -157,8 +158,8 @@ class BySequence(Generic[Source, Made]):
         """Return what is kept for each object of a sequence, and of those for which nothing is, what `make` gives.
 
         While the objects are those of before, what is returned is the very same sequence, else its sequel; neither is
-        to be altered. `came` has what stands between the common ends now, made of `came_of`, `went` what stood there;
-        nothing is altered where `make` raises.
+        to be altered. `came` has what stands between the common ends now, from position `first` on, made of `came_of`,
+        `went` what stood there; nothing is altered where `make` raises.
         """
         first, last = shared_ends(self._those, those)
         end_before, end = len(self._made) - last, len(those) - last
@@ -170,15 +171,18 @@ class BySequence(Generic[Source, Made]):
             self._those, self.came, self.went, self.came_of = those, now, went, came
         else:
             self._those, self.came, self.went, self.came_of = those, (), (), ()
+        self.first = first
         return self._made
 
     def hold(self, those: Sequence[Source], made: Sequence[Made]) -> None:
         """Keep values that were made elsewhere, of each object of a sequence."""
+        self.first = 0
         self._those, self.went, self.came_of = those, self._made, those
         self._made = self.came = Sequel.of((), 0, made, 0)
 
     def clear(self) -> None:
         """Drop everything: what the values rest on beside their objects has changed."""
+        self.first = 0
         self._those, self._made, self.came, self.went, self.came_of = (), (), (), self._made, ()
 
 

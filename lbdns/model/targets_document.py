@@ -8,7 +8,7 @@ has no need of pydantic.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
@@ -142,6 +142,33 @@ class TargetsHead:
     load_balancers_of: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class PoolsEdit:
+    """In place of `count` pools of a list in a file of its own, from the one at `at` on, stand `parts`."""
+
+    at: int
+    count: int
+    parts: tuple[PoolTarget, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BalancersEdit:
+    """The same of load balancers."""
+
+    at: int
+    count: int
+    parts: tuple[BalancerSpec, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditedHead(TargetsHead):
+    """A head with what is otherwise in this generation than in the lists beside it: edits in order, of which no two
+    touch."""
+
+    pool_edits: tuple[PoolsEdit, ...] = ()
+    load_balancer_edits: tuple[BalancersEdit, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetsDocument(TargetsHead):
     """The whole of it."""
@@ -181,9 +208,25 @@ def with_lists(head: bytes, pools: bytes, load_balancers: bytes) -> bytes:
     return b'%b,"pools":[%b],"load_balancers":[%b]}' % (head.removesuffix(b"}"), pools, load_balancers)
 
 
-def decode_head(data: bytes) -> TargetsHead:
+Edit = tuple[int, int, Sequence[bytes]]
+"""An edit of a list: from where on, how many parts go, and the parts that stand there then."""
+
+
+def with_edits(head: bytes, pools: Iterable[Edit], load_balancers: Iterable[Edit]) -> bytes:
+    """Return a head with what is otherwise than in the lists beside it."""
+    texts = [_edits_text(edits) for edits in (pools, load_balancers)]
+    return b'%b,"pool_edits":[%b],"load_balancer_edits":[%b]}' % (head.removesuffix(b"}"), *texts)
+
+
+def _edits_text(edits: Iterable[Edit]) -> bytes:
+    return join_parts(
+        b'{"at":%d,"count":%d,"parts":[%b]}' % (at, count, join_parts(parts)) for at, count, parts in edits
+    )
+
+
+def decode_head(data: bytes) -> EditedHead:
     """Return what a document says beside its lists; raises BadTerm, a ValueError, where it is malformed."""
-    return read_term(TargetsHead, data)
+    return read_term(EditedHead, data)
 
 
 def decode_document(data: bytes) -> TargetsDocument:

@@ -19,10 +19,10 @@ from lbdns.model.probe_networks import DEFAULT, ReachTerms
 from lbdns.model.subscription import Subscription
 from lbdns.model.targets_document import (
     BalancerSpec,
+    EditedHead,
     EndpointSpec,
     NetworkTarget,
     PoolTarget,
-    TargetsDocument,
     TargetsHead,
     Vantage,
     decode_document,
@@ -30,6 +30,7 @@ from lbdns.model.targets_document import (
     with_lists,
 )
 from lbdns.model.term_reader import BadTerm
+from lbdns.monitor.edited_specs import KeptSpecs, SpecsEdit, edited
 from lbdns.monitor.listed_parts import ListedParts, PartsReading
 
 Spec = TypeVar("Spec")
@@ -85,14 +86,16 @@ class Targets:
 
 
 class LoadedTargets(NamedTuple):
-    """A document's content, a digest of all of it but the generation's number, its head and lists, and how many before
-    it had the same digest."""
+    """A document's content, a digest of all of it but the generation's number, its head and lists, what the head says
+    in place of parts of these, and how many documents before it had the same digest."""
 
     targets: Targets
     digest: bytes
-    head: TargetsHead
+    head: EditedHead
     pools: ListedParts[PoolSpec]
     balancers: ListedParts[BalancerSpec]
+    pool_edits: Sequence[SpecsEdit[PoolSpec]] = ()
+    balancer_edits: Sequence[SpecsEdit[BalancerSpec]] = ()
     repeats: int = 0
 
 
@@ -133,9 +136,17 @@ def _load(folder: Path, data: bytes, digest: bytes, known: LoadedTargets | None)
     are_same = before is not None and before.load_balancers_of == head.load_balancers_of
     new_balancers, all_balancers = _unread(of_balancers, known_balancers, are_same)
     found = parse_targets(with_lists(data, new_pools, new_balancers))
-    pools, balancers = all_pools(found.pools), all_balancers(found.balancers)
-    targets = replace(found, pools=pools.specs, balancers=balancers.specs)
-    return LoadedTargets(targets, digest, head, pools, balancers)
+    kept_pools = KeptSpecs(known.pool_edits if known is not None else ())
+    kept_balancers = KeptSpecs(known.balancer_edits if known is not None else ())
+    pools, balancers = all_pools(kept_pools.same(found.pools)), all_balancers(kept_balancers.same(found.balancers))
+    members = _Members(head)
+    pool_edits = [
+        SpecsEdit(one.at, one.count, kept_pools.same([_pool(pool, members) for pool in one.parts]))
+        for one in head.pool_edits
+    ]
+    balancer_edits = [SpecsEdit(one.at, one.count, kept_balancers.same(one.parts)) for one in head.load_balancer_edits]
+    targets = replace(found, pools=edited(pools.specs, pool_edits), balancers=edited(balancers.specs, balancer_edits))
+    return LoadedTargets(targets, digest, head, pools, balancers, pool_edits, balancer_edits)
 
 
 def _unread(
@@ -176,7 +187,7 @@ def parse_targets(data: bytes) -> Targets:
 class _Members:
     """Who judges a pool: the one member for a monitor, or those of a group that are enabled."""
 
-    def __init__(self, document: TargetsDocument) -> None:
+    def __init__(self, document: TargetsHead) -> None:
         monitors = document.monitors
         self._of_monitor = {name: (Member(name, monitor),) for name, monitor in monitors.items()}
         self._of_group = {

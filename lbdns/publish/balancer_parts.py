@@ -4,19 +4,12 @@ many, and little of it is another."""
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lbdns.base.memo import KeyCounts, shared_ends
 from lbdns.dns.name import encode_canonical
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.needed_names import answered_pools
-from lbdns.model.targets_document import join_parts
-
-_BEHIND: Final = len(join_parts((b"", b"")))
-"""Octets between two parts."""
+from lbdns.publish.edited_text import EditedText
 
 
 class BalancerParts:
@@ -27,10 +20,10 @@ class BalancerParts:
         """Begin with none."""
         self.flattened: KeyCounts[str] = KeyCounts()
         self.at_apex: KeyCounts[str] = KeyCounts()
-        self.text = b""
+        self.text = EditedText.of_parts(())
         self._encode = encode
         self._those: Sequence[LoadBalancer] = ()
-        self._sizes = np.zeros(0, np.uint32)  # of each part; 0: disabled, no part
+        self._enabled = b""  # of each load balancer, 1 or 0: those that are disabled have no part
         self._apexes: frozenset[bytes] = frozenset()
 
     def __len__(self) -> int:
@@ -54,21 +47,11 @@ class BalancerParts:
 
     def _put(self, first: int, last: int, came: Sequence[LoadBalancer]) -> None:
         """Have the text say those that came, between `first` that stay before them and `last` behind."""
-        parts = [self._encode(one) if one.enabled else b"" for one in came]
-        behind = len(self._sizes) - last
-        start, end = _span(self._sizes[:first]), len(self.text) - _span(self._sizes[behind:])
-        before, middle, after = self.text[:start], join_parts(filter(None, parts)), self.text[end:]
-        text = join_parts(filter(None, (before, middle, after)))
-        sizes = np.fromiter(map(len, parts), np.uint32, len(parts))
-        self._sizes = np.concatenate((self._sizes[:first], sizes, self._sizes[behind:]))
-        if text != self.text:
-            self.text = text
-
-
-def _span(sizes: NDArray[np.uint32]) -> int:
-    """Return how many octets parts of these sizes take in the text, without what stands before and behind them."""
-    count = int(np.count_nonzero(sizes))
-    return int(sizes.sum()) + _BEHIND * (count - 1) if count else 0
+        behind = len(self._enabled) - last
+        before, went, after = self._enabled[:first], self._enabled[first:behind], self._enabled[behind:]
+        parts = [self._encode(one) for one in came if one.enabled]
+        self.text = self.text.replaced(before.count(1), went.count(1), parts)
+        self._enabled = b"".join((before, bytes([one.enabled for one in came]), after))
 
 
 def _pools_of(those: Sequence[LoadBalancer], apexes: Container[bytes] | None = None) -> Iterator[str]:

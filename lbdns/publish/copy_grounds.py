@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Final, NamedTuple
 
+from lbdns.publish.edited_text import EditedText
+
 UNPACKED: Final = 0
 """The number, which no generation has, of the file in the run directory into which kept tries are unpacked."""
 Stamp = tuple[int, int, int]
@@ -19,8 +21,8 @@ class Written(NamedTuple):
     are about pools and load balancers."""
 
     slots: bytes
-    pools: bytes
-    load_balancers: bytes
+    pools: EditedText
+    load_balancers: EditedText
 
 
 @dataclass(frozen=True, slots=True)

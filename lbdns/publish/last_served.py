@@ -39,6 +39,7 @@ from lbdns.model.configuration_document import decode_configuration, encode_conf
 from lbdns.model.resting_configuration import RestingConfiguration
 from lbdns.model.view_names import labelled
 from lbdns.publish.copy_grounds import Grounds, Written
+from lbdns.publish.edited_text import EditedText
 from lbdns.publish.first_needs import FirstNeeds
 from lbdns.publish.slots_document import decode_slots, encode_slots
 from lbdns.snapshot.slots import Slots
@@ -166,7 +167,8 @@ class LastServed:
         is damaged."""
         if POOL_TARGETS not in self.digests:
             return None
-        return Written(*map(self._read, (SLOTS, POOL_TARGETS, BALANCER_TARGETS)))
+        lists = (EditedText.of_text(self._read(name)) for name in (POOL_TARGETS, BALANCER_TARGETS))
+        return Written(self._read(SLOTS), *lists)
 
     def origin(self) -> Origin:
         """Return what the store knows of it; raises LbdnsError where that is damaged."""
@@ -313,8 +315,10 @@ class LastServedWriter:
                 if published.written is None:
                     copy.put(SLOTS, encode_slots(published.slots).encode())
                 else:
-                    for name, data in zip((SLOTS, POOL_TARGETS, BALANCER_TARGETS), published.written, strict=True):
-                        copy.put(name, data)
+                    slots, *lists = published.written
+                    copy.put(SLOTS, slots)
+                    for name, edited in zip((POOL_TARGETS, BALANCER_TARGETS), lists, strict=True):
+                        copy.put(name, edited.whole())
                 configuration = published.configuration
                 copy.put(CONFIGURATION, encode_configuration(configuration))
                 if configuration.store_revision is not None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from itertools import chain, compress
-from operator import attrgetter, ne, not_
+from collections.abc import Callable
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from lbdns.base.errors import LbdnsError
 from lbdns.base.garbage import without_cyclic_collection
@@ -30,14 +30,12 @@ from lbdns.model.targets_document import (
     encode_balancer,
     encode_pool,
     is_name,
-    join_parts,
 )
 from lbdns.model.virtual_network import NetworkTable, VirtualNetwork
 from lbdns.publish.balancer_parts import BalancerParts
+from lbdns.publish.edited_text import EditedText
 from lbdns.snapshot.compile.compiler import site_of
 from lbdns.snapshot.slots import Slots
-
-Key = TypeVar("Key")
 
 log = logging.getLogger("lbdns.publish")
 _DATA: Final = attrgetter("data")
@@ -58,50 +56,47 @@ class TargetsMemo:
         self.pools: BySequence[Pool, _PoolPart] = BySequence()
         self.balancers = BalancerParts(_encode_balancer)
         self._about: tuple[object, ...] = ()
-        self._pools_text: bytes | None = None
+        self._pools_text: EditedText | None = None
+        self._count = 0  # of its parts
         self._slots = Slots()
 
     def answered(self, pool: str) -> Answered:
         """Return whether hostnames of a pool are answered as addresses."""
         return pool in self.balancers.flattened.keys, pool in self.balancers.at_apex.keys
 
-    def see_pools(self, configuration: Configuration, slots: Slots, bring: Callable[[Pool, _PoolPart], None]) -> bytes:
-        """Return the parts of all pools, after having `bring` bring those up to date that may be others."""
+    def see_pools(
+        self, configuration: Configuration, slots: Slots, bring: Callable[[Pool, _PoolPart], None]
+    ) -> EditedText:
+        """Return the parts of all pools, after having `bring` bring those up to date that may be others: those that
+        came alone, where no more than these may be."""
         pools = [*configuration.pools.values()]
         parts = self.pools.of_all(pools, lambda _: _PoolPart())
         flattened, at_apex = self.balancers.flattened, self.balancers.at_apex
         tallies = flattened, flattened.version, at_apex, at_apex.version
         ids, by_tokens = configuration.pool_ids, configuration.pools_by_tokens
         about = *tallies, ids, by_tokens, configuration.virtual_networks, configuration.routes
-        pairs: Iterable[tuple[Pool, _PoolPart]] = zip(pools, parts, strict=True)
-        if about == self._about:
-            changed = self._changed(slots)
-            are_new = map(not_, map(_DATA, parts))
-            are_others = (pair for pair in pairs if pair[0].name in changed or not pair[1].data)
-            pairs = are_others if changed else compress(pairs, are_new)
-        self._about = ()  # in case that something is raised
-        if self.pools.came or self.pools.went:
-            self._pools_text = None
-        for pool, part in pairs:
-            before = part.data
-            bring(pool, part)
-            if part.data is not before:
-                self._pools_text = None
-        self._about, self._slots = about, slots
-        if self._pools_text is None:
-            self._pools_text = join_parts(map(_DATA, parts))
-        return self._pools_text
+        known, came = self._pools_text, self.pools.came
+        self._pools_text = None  # in case that something is raised
+        if known is not None and about == self._about and self._are_those_that_came(slots):
+            for pool, part in zip(self.pools.came_of, came, strict=True):
+                bring(pool, part)
+            if came or self.pools.went:
+                known = known.replaced(self.pools.first, len(self.pools.went), [*map(_DATA, came)])
+        else:
+            for pool, part in zip(pools, parts, strict=True):
+                bring(pool, part)
+            texts = [*map(_DATA, parts)]
+            known = EditedText.of_parts(texts) if known is None else known.replaced(0, self._count, texts)
+        self._pools_text, self._count, self._about, self._slots = known, len(parts), about, slots
+        return known
 
-    def _changed(self, slots: Slots) -> Container[str]:
-        """Return the names of the pools of which a number is another."""
-        before = self._slots
-        known = slots.since(before)
-        if known is not None:
-            return {*known.pool, *(pool for pool, *_ in known.endpoint)}
-        changed = {*_differing(before.pool, slots.pool)}
-        for had, has in ((before.endpoint, slots.endpoint), (before.tenant, slots.tenant)):
-            changed.update(pool for pool, *_ in _differing(had, has))
-        return changed
+    def _are_those_that_came(self, slots: Slots) -> bool:
+        """Whether no pool but those that came has another slot, or an endpoint with another slot or tenant."""
+        before, changes = self._slots, slots.since(self._slots)
+        if changes is None:
+            return before.endpoint is slots.endpoint and before.pool is slots.pool and before.tenant is slots.tenant
+        names = {one.name for one in self.pools.came_of}
+        return names.issuperset(changes.pool) and all(pool in names for pool, *_ in changes.endpoint)
 
 
 class _PoolPart:
@@ -137,7 +132,7 @@ def targets_head(configuration: Configuration, slots: Slots, generation: int, ta
 @without_cyclic_collection()
 def targets_parts(
     configuration: Configuration, slots: Slots, generation: int, table_path: Path, memo: TargetsMemo
-) -> tuple[TargetsHead, bytes, bytes]:
+) -> tuple[TargetsHead, EditedText, EditedText]:
     """Return the document in parts: its head, with monitors and groups as configured, the list of pools and endpoints
     with their health table slots, and that of load balancers; a list that is as `memo` knows it is the very same."""
     head = targets_head(configuration, slots, generation, table_path)
@@ -151,11 +146,6 @@ def targets_parts(
         _bring_up_to_date(part, pool, slots, memo.answered(pool.name), owned, networks)
 
     return head, memo.see_pools(configuration, slots, bring), memo.balancers.text
-
-
-def _differing(before: Mapping[Key, int], now: Mapping[Key, int]) -> Iterator[Key]:
-    """Yield the keys that have another number now, or none before."""
-    return iter(()) if before is now else compress(now, map(ne, now.values(), map(before.get, now)))
 
 
 def vantages_of(settings: Settings) -> tuple[Vantage, ...]:

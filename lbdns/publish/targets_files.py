@@ -1,8 +1,8 @@
 """The targets document as files: what a change leaves as it was is not written once more.
 
-targets-N.json      all but the two lists, and of which generations these are
+targets-N.json      all but the two lists, of which generations these are, and what is otherwise than they say
 pools-N.json        the pools, and balancers-N.json the load balancers: the files of the generation before under
-                    another name, as long as they say the same
+                    another name, as long as little is another
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from typing import NamedTuple
 
 from lbdns.mapped.run_directory import RunDirectory
 from lbdns.model.configuration import Configuration
-from lbdns.model.targets_document import encode_head
+from lbdns.model.targets_document import encode_head, with_edits
 from lbdns.publish.copy_grounds import Written
+from lbdns.publish.edited_text import EditedText
 from lbdns.publish.monitor_targets import TargetsMemo, targets_head, targets_parts
 from lbdns.snapshot.slots import Slots
 
 
 class _WrittenList(NamedTuple):
-    """A list: its text, the generation that wrote it, and where it was put last."""
+    """A list that was written whole, the generation that wrote it, and where it was put last."""
 
-    text: bytes
+    text: EditedText
     generation: int
     path: Path
 
@@ -44,10 +45,10 @@ class TargetsFiles:
         generation: int,
         table: Path,
         written: Written | None = None,
-    ) -> tuple[bytes, bytes]:
+    ) -> tuple[EditedText, EditedText]:
         """Write a generation's document, each file whole or not at all, and readable by its owner alone (headers may
-        hold secrets); raises OSError. Returns the texts of its lists, of pools and of load balancers. `written`: what
-        was written of the same configuration and slots."""
+        hold secrets); raises OSError. Returns its lists, of pools and of load balancers. `written`: what was written of
+        the same configuration and slots."""
         if written is None:
             head, *texts = targets_parts(configuration, slots, generation, table, self._memo)
         else:
@@ -58,20 +59,20 @@ class TargetsFiles:
         )
         self._lists = pools, balancers
         whole = replace(head, pools_of=pools.generation, load_balancers_of=balancers.generation)
-        _write(document, encode_head(whole))
-        return pools.text, balancers.text
+        _write(document, with_edits(encode_head(whole), texts[0].edits, texts[1].edits))
+        return texts[0], texts[1]
 
 
-def _put(text: bytes, generation: int, path: Path, known: _WrittenList | None) -> _WrittenList:
-    """Have a list at a path: as a link to where it is, else written."""
-    if known is not None and known.text is text:
+def _put(text: EditedText, generation: int, path: Path, known: _WrittenList | None) -> _WrittenList:
+    """Have the base of a list at a path: as a link to where it is, else written."""
+    if known is not None and known.text.base is text.base:
         try:
             os.link(known.path, path)
         except OSError:
             pass  # it is gone with the generation that it was of, or the file system has no links
         else:
             return _WrittenList(text, known.generation, path)
-    _write(path, b"[%b]" % text)
+    _write(path, b"[%b]" % text.base.text)
     return _WrittenList(text, generation, path)
 
 

@@ -94,6 +94,44 @@ def test_a_list_that_says_the_same_is_neither_written_nor_read_again(
     assert sorted(path.name for path in run.path.glob("pools-*")) == ["pools-2.json", "pools-3.json"]
 
 
+def with_many(whole: Configuration, count: int) -> Configuration:
+    """So many more pools and load balancers."""
+    pools = {f"p{number}": whole.pools["one"].model_copy(update={"name": f"p{number}"}) for number in range(count)}
+    first = whole.load_balancers[0]
+    balancers = [first.model_copy(update={"name": f"b{number}.example.com"}) for number in range(count)]
+    return replace(whole, pools={**whole.pools, **pools}, load_balancers=(*whole.load_balancers, *balancers))
+
+
+def test_a_change_of_few_of_many_writes_no_list_anew_and_leaves_all_others_the_objects_that_they_were(
+    run: RunDirectory, publisher: Publisher, whole: Configuration
+) -> None:
+    many = with_many(whole, 64)
+    published(publisher, many)
+    first, _ = read(run, 1, None)
+    written = inodes(run, 1)
+    published(publisher, with_address(many, "192.0.2.7"))
+    second, anew = read(run, 2, first)
+    assert inodes(run, 2) == written and second.targets == anew
+    assert anew.pools[0].endpoints[0].address == "192.0.2.7" and anew.pools[1:] == first.targets.pools[1:]
+    assert [one is other for one, other in zip(second.targets.pools, first.targets.pools, strict=True)].count(
+        False
+    ) == 1
+    new = many.load_balancers[0].model_copy(update={"name": "new.example.com"})
+    more = replace(with_address(many, "192.0.2.7"), load_balancers=(new, *many.load_balancers))
+    published(publisher, more)
+    third, anew = read(run, 3, second)
+    assert inodes(run, 3) == written and third.targets == anew
+    assert [one.name.partition(".")[0] for one in anew.balancers[:2]] == ["new", "one"]
+    assert third.targets.pools[0] is second.targets.pools[0]
+    assert all(map(lambda one, other: one is other, third.targets.balancers[1:], second.targets.balancers))
+    last = replace(more, pools={**more.pools, **with_many(with_address(whole, "192.0.2.9"), 32).pools})
+    last = replace(last, pools={**last.pools, "one": more.pools["one"]})
+    published(publisher, last)
+    fourth, anew = read(run, 4, third)
+    assert inodes(run, 4)[0] != written[0] and inodes(run, 4)[1] == written[1] and fourth.targets == anew
+    assert fourth.targets.pools[0] is third.targets.pools[0], "it was an edit, and stands in the list now"
+
+
 def test_pools_are_judged_by_the_monitors_that_the_document_has_now(
     run: RunDirectory, publisher: Publisher, whole: Configuration
 ) -> None:

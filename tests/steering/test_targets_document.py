@@ -24,6 +24,7 @@ from lbdns.model.targets_document import (
     with_lists,
 )
 from lbdns.monitor.targets import parse_targets
+from lbdns.publish.edited_text import EditedText
 from lbdns.publish.monitor_targets import TargetsMemo
 from lbdns.snapshot.slots import Slots, SlotsMemo
 from tests.whole_targets import encode_targets
@@ -71,7 +72,7 @@ def test_what_stays_of_the_document_is_not_put_together_again() -> None:
     kept, slots_memo, slots = TargetsMemo(), SlotsMemo(), Slots()
     configuration = parse(TREE, Path("/")).configuration
 
-    def texts(**changed: Any) -> tuple[bytes | None, bytes | None]:
+    def texts(**changed: Any) -> tuple[EditedText | None, EditedText]:
         nonlocal configuration, slots
         configuration = dataclasses.replace(configuration, **changed)
         slots = slots.assign(configuration, slots_memo)
