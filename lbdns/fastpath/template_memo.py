@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from lbdns.mapped.snapshot_file import Snapshot
 from lbdns.steering.kernel.numbers import ENDPOINT_HOSTNAME
 
@@ -45,4 +47,4 @@ def _flags(snapshot: Snapshot) -> memoryview:
 
 
 def _has_hostnames(snapshot: Snapshot) -> bool:
-    return any(map(ENDPOINT_HOSTNAME.__and__, bytes(_flags(snapshot))))
+    return bool((np.frombuffer(_flags(snapshot), np.uint8) & ENDPOINT_HOSTNAME).any())

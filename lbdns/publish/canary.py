@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from operator import attrgetter, is_, is_not
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from lbdns.answer.answer import Road, answer
 from lbdns.answer.match import MatchKind, match
@@ -33,9 +33,13 @@ from lbdns.model.view_names import PUBLIC, view_numbers
 from lbdns.snapshot.lookup.look_up import directory_of
 
 CANARIES_MAX = 2000  # of what changed: a reload of a very large configuration tries so many of its names
+LED_MAX = 64
+"""Load balancers that are as they were and answer from a pool that is not: so many are asked for, evenly of all. There
+may be very many over one pool, and what became of it is the same for each."""
 UNCHANGED_MAX = 16  # of the rest, others each time
 QUERY_ID = 0x6C62
 CLIENTS = (Client(bytes((127, 0, 0, 1)), 53), Client(bytes(15) + b"\x01", 53))
+Asked = TypeVar("Asked")
 _HEADER = struct.Struct("!6H")
 _QUESTION = struct.Struct("!2H")
 
@@ -155,7 +159,8 @@ def _chosen(
 def _changed(
     configuration: Configuration, before: Configuration, balancers: Sequence[LoadBalancer], memo: CanaryMemo
 ) -> list[LoadBalancer]:
-    """Return the load balancers that are not the ones they were, or answer from a pool that is not."""
+    """Return the load balancers that are not the ones they were, and LED_MAX at most of those that answer from a pool
+    that is not."""
     first, last = shared_ends(before.load_balancers, configuration.load_balancers)
     end_before, end = len(before.load_balancers) - last, len(configuration.load_balancers) - last
     known = {*map(id, before.load_balancers[first:end_before])}
@@ -165,7 +170,7 @@ def _changed(
     if not pools:
         return changed
     led = {*map(id, changed)}
-    return [*changed, *(one for one in memo.led_by(pools, balancers) if id(one) not in led)]
+    return [*changed, *_spread([one for one in memo.led_by(pools, balancers) if id(one) not in led], LED_MAX)]
 
 
 class _CanaryWriter:
@@ -200,6 +205,6 @@ class _CanaryWriter:
                     yield Canary(self._numbers[view or PUBLIC], owner, kind, must_answer=bool(view))
 
 
-def _spread(questions: list[Canary], most: int) -> Iterable[Canary]:
-    """Return at most `most` of the questions, evenly from all of them."""
-    return questions[:: -(-len(questions) // most)] if questions else ()
+def _spread(those: list[Asked], most: int) -> Sequence[Asked]:
+    """Return at most so many of some questions or load balancers, evenly from all of them."""
+    return those[:: -(-len(those) // most)] if those else ()

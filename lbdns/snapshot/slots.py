@@ -373,13 +373,19 @@ def _patched(held: Mapping[Key, Value], gone: Iterable[Key], now: Mapping[Key, V
     """Return a mapping without some keys, and with others at its end; the very same where nothing is another."""
     if not gone and not now:
         return held
-    found = dict(held)
+    found = _copied(held)
     for key in gone:
         del found[key]
     for key, value in now.items():
         found.pop(key, None)
         found[key] = value
     return found
+
+
+def _copied(held: Mapping[Key, Value]) -> dict[Key, Value]:
+    """Return a copy to alter. `dict(held)` would put each key in anew where any has ever been taken out, which is
+    several times the work."""
+    return held.copy() if isinstance(held, dict) else dict(held)
 
 
 def _differing(before: Mapping[Key, int], now: Mapping[Key, int], keys: Iterable[Key]) -> list[Key]:
@@ -403,7 +409,7 @@ def _reassign(
     new_keys = [key for key in wanted if key not in held or key in moved]
     if not gone_keys and not new_keys:
         return held, count, free.after(())
-    assigned = dict(held)
+    assigned = _copied(held)
     gone = tuple(sorted([assigned.pop(key) for key in gone_keys]))
     for key in new_keys:
         assigned[key] = free.take()

@@ -165,6 +165,22 @@ def test_a_change_that_breaks_an_answer_is_not_served(
     assert publisher.current is not None and publisher.current.configuration is configuration
 
 
+def test_of_very_many_over_a_pool_that_is_another_some_are_tried(
+    publisher: Publisher, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary, "UNCHANGED_MAX", 1)
+    configuration = configured(tmp_path)
+    serve(publisher, configuration)
+    over = [one for one in configuration.load_balancers if "p0" in one.pool_names()]
+    asked.take()
+    serve(publisher, with_weight(configuration, "p0", 0.25))
+    every = asked.take()
+    monkeypatch.setattr(canary, "LED_MAX", len(over) // 2)
+    serve(publisher, with_weight(configuration, "p0", 0.5))
+    some = asked.take()
+    assert len(over) > 2 and 0 < len(some) < len(every)
+
+
 def test_in_another_place_everything_is_tried(
     publisher: Publisher, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ class CheckedPools:
         self._named: KeyCounts[tuple[Kind, str]] = KeyCounts()
         self._unknown_count = 0  # pools of which it is not known at once what they name
         self._telling: Sequence[tuple[Placed[Pool], CheckedPool]] | None = None
+        self._of_families: KeyCounts[tuple[bool, bool]] = KeyCounts()
         self._families: tuple[dict[str, Families | None], bool] | None = None
 
     def clear(self) -> None:
@@ -50,7 +51,7 @@ class CheckedPools:
         self._see(pools)
         if self._families is None:
             found = dict(zip(pools, map(_FAMILIES, self._checked), strict=True))
-            self._families = found, len({*found.values()} - {None}) < 2
+            self._families = found, len(self._of_families.keys) < 2
         return self._families
 
     def naming_others(self, pools: Pools, declared: set[tuple[Kind, str]]) -> Iterable[Placed[Pool]]:
@@ -68,8 +69,13 @@ class CheckedPools:
     def _take(self, pools: Pools, checked: Sequence[CheckedPool]) -> None:
         came, went = self._kept.came, self._kept.went
         self._named.change(_named_by(came), _named_by(went))
+        self._of_families.change(_families_of(came), _families_of(went))
         self._unknown_count += sum(one.names is None for one in came) - sum(one.names is None for one in went)
         self._pools, self._checked, self._telling, self._families = pools, checked, None, None
+
+
+def _families_of(those: Iterable[CheckedPool]) -> Iterable[tuple[bool, bool]]:
+    return ((one.families.has_ipv4, one.families.has_ipv6) for one in those if one.families is not None)
 
 
 def _named_by(those: Iterable[CheckedPool]) -> Iterable[tuple[Kind, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
 
 from lbdns.base.errors import Problem
@@ -49,7 +49,7 @@ class SightMemo:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._names: tuple[object, frozenset[bytes]] = (None, frozenset())
+        self._names: tuple[object, Set[bytes]] = (None, frozenset())
         self._indexes: dict[bytes, ZoneIndex] = {}
         # By the zone's apex: of which index, what is wrong with its records, and with the hosts that they point to.
         self._problems: dict[bytes, tuple[ZoneIndex, Problems, Problems]] = {}
@@ -58,15 +58,15 @@ class SightMemo:
         """Return the load balancers that are enabled, by name and type; all of them are plain ones."""
         answered = those.answered
         if self._names[0] != (answered, answered.version):
-            self._names = (answered, answered.version), frozenset(answered.keys)
+            self._names = (answered, answered.version), answered.keys
         return PlainBalancers(those)
 
     @property
-    def names(self) -> frozenset[bytes]:
+    def names(self) -> Set[bytes]:
         """The names that those returned last answer with addresses: the same object as long as they are the same."""
         return self._names[1]
 
-    def index(self, draft: ZoneDraft, names: frozenset[bytes]) -> ZoneIndex:
+    def index(self, draft: ZoneDraft, names: Set[bytes]) -> ZoneIndex:
         """Return a zone's index; `names`: of the load balancers that answer with addresses."""
         found = self._indexes.get(draft.apex)
         if found is None or found.draft is not draft:

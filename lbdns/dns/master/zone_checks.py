@@ -18,7 +18,7 @@ A name that a load balancer answers counts as one with addresses.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Final
 
 from lbdns.base.errors import Clash, Problem
@@ -44,7 +44,7 @@ class ZoneIndex:
     """A drafted zone with what look-ups need: where it delegates and redirects, its wildcards, and what points to hosts
     (owners and RRsets)."""
 
-    def __init__(self, draft: ZoneDraft, balanced: frozenset[bytes] = frozenset()) -> None:
+    def __init__(self, draft: ZoneDraft, balanced: Set[bytes] = frozenset()) -> None:
         """`balanced` holds the names (wire, lower case) of enabled load balancers that answer with addresses."""
         self.draft = draft
         self.apex = draft.apex
@@ -63,7 +63,7 @@ class ZoneIndex:
                     self.pointing.append((owner, rrset))
         self._existing: set[bytes] | None = None
 
-    def beside(self, balanced: frozenset[bytes]) -> ZoneIndex:
+    def beside(self, balanced: Set[bytes]) -> ZoneIndex:
         """Return the index of the same draft beside other load balancers."""
         made = copy.copy(self)
         made.balanced, made._existing = balanced, None

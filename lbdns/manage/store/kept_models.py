@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Collection, Sequence
+from operator import attrgetter, eq
 from typing import Any, Final
 
-from lbdns.base.memo import BySequence
+from lbdns.base.memo import BySequence, shared_ends
 from lbdns.config.yaml.source import Placed, Source
 from lbdns.manage.store.item import Item
 from lbdns.manage.store.state import Items
@@ -17,6 +17,15 @@ _NAME: Final = attrgetter("source.name")
 _SOURCE: Final = attrgetter("source")
 _ZONE_ID: Final = attrgetter("zone_id")
 _IS_LOCAL: Final = attrgetter("is_local")
+
+
+def _by_name(models: Sequence[Placed[Any]]) -> ByName:
+    names = [*map(_NAME, models)]
+    return dict(zip(names, map(_SOURCE, models), strict=True)), dict(zip(names, models, strict=True))
+
+
+def _are_equal(some: Collection[str], others: Collection[str]) -> bool:
+    return len(some) == len(others) and all(map(eq, some, others))
 
 
 class KeptModels:
@@ -56,15 +65,30 @@ class KeptModels:
     def by_name(self, models: Sequence[Placed[Any]]) -> ByName:
         """Return models by name: the very same mappings for the very same sequence, to be left as they are."""
         if self._by_name[0] is not models:
-            names = [*map(_NAME, models)]
-            found = dict(zip(names, map(_SOURCE, models), strict=True)), dict(zip(names, models, strict=True))
-            self._by_name = models, found
+            self._by_name = models, self._renewed(models) or _by_name(models)
         return self._by_name[1]
+
+    def _renewed(self, models: Sequence[Placed[Any]]) -> ByName | None:
+        """Return models by name where those that are others are called as those in whose places they stand: copies of
+        the mappings of before, in which few are others. None where any is called otherwise."""
+        before, (sources, placed) = self._by_name
+        first, last = shared_ends(before, models)
+        went, came = before[first : len(before) - last], models[first : len(models) - last]
+        names = [*map(_NAME, came)]
+        if len(placed) != len(models) or names != [*map(_NAME, went)]:
+            return None
+        sources, placed = sources.copy(), placed.copy()
+        sources.update(zip(names, map(_SOURCE, came), strict=True))
+        placed.update(zip(names, came, strict=True))
+        return sources, placed
 
     def ids_by_name(self, names: dict[str, Placed[Any]]) -> dict[str, str]:
         """Return the ids of the objects that were read last by their names, in whose order they are."""
         if self._ids[0] is not names or self._ids[1] is not self._items:
-            self._ids = names, self._items, dict(zip(names, self._items, strict=True))
+            ids = self._ids[2]
+            if not (_are_equal(names, ids) and _are_equal(self._items, ids.values())):
+                ids = dict(zip(names, self._items, strict=True))
+            self._ids = names, self._items, ids
         return self._ids[2]
 
     def _see(self, came: Sequence[Item]) -> None:

@@ -70,6 +70,7 @@ class CompileMemo:
             self.tries.take_mapped(snapshot)
         if self.names is not None:
             self.names.columns = {name: snapshot.columns[name] for name in self.names.columns}
+            self.names.before = None if self.steering is None else self.steering.blob
 
     def keep_row(self, balancer: object, row: BalancerRow) -> None:
         """Keep a load balancer's row, as long as there is room."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import eq
 from typing import Final, NamedTuple
 
 from lbdns.base.memo import are_same
@@ -38,6 +39,11 @@ WASTE_SHARE: Final = 4
 WASTE_MIN: Final = 1 << 16
 
 
+def are_equal(some: Sequence[Placed], others: Sequence[Placed]) -> bool:
+    """Whether load balancers stand where others do; of the very same sequence, nothing is looked at."""
+    return some is others or (len(some) == len(others) and all(map(eq, some, others)))
+
+
 def has_room(waste: int, octets: int) -> bool:
     """Whether what stands in so many octets may be altered once more, though nothing leads to `waste` of them any more:
     one in WASTE_SHARE, and WASTE_MIN in any case."""
@@ -55,7 +61,7 @@ class NameBasis:
 
     def is_same(self, other: NameBasis) -> bool:
         """Whether nothing at all is another."""
-        same_places = self.directories == other.directories and self.placed == other.placed
+        same_places = self.directories == other.directories and are_equal(self.placed, other.placed)
         return are_same(self.zones, other.zones) and same_places and self.flats == other.flats
 
 
@@ -95,9 +101,13 @@ class NameColumns:
     waste: int = 0
     step: NameStep | None = None
     key: object = field(default_factory=object)
+    before: memoryview | None = None
+    """What stands in the blob before their texts, where it is mapped: so it is known without being read."""
 
     def stand_after(self, blob: memoryview) -> bool:
         """Whether they stand in a blob that begins like this."""
+        if blob is self.before:
+            return True
         return len(blob) == self.texts and bytes(self.columns["blob"][: self.texts]) == bytes(blob)
 
     def rows_of(self, zone: int) -> tuple[int, int]:

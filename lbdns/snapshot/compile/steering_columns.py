@@ -107,7 +107,7 @@ class Steering:
     columns: Mapping[str, memoryview]
     tries: Tries
     blob: memoryview
-    placed: list[Placed]
+    placed: Sequence[Placed]
     balancers: Sequence[LoadBalancer]
     families: Mapping[str, int]
     cname_pools: frozenset[str]

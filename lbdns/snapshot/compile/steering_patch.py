@@ -15,7 +15,7 @@ from itertools import chain, compress, count
 from operator import attrgetter, is_not
 from typing import Final, TypeVar
 
-from lbdns.base.memo import shared_ends
+from lbdns.base.memo import Sequel, shared_ends
 from lbdns.mapped.columns import COLUMNS, NONE_32
 from lbdns.model.balancer import LoadBalancer
 from lbdns.model.pool import Pool
@@ -24,7 +24,7 @@ from lbdns.snapshot.compile.compile_memo import CompileMemo
 from lbdns.snapshot.compile.pool_rows import ENDPOINT_PARTS, POOL_PARTS, PoolRow, pool_row
 from lbdns.snapshot.compile.steering_append import AppendedRows
 from lbdns.snapshot.compile.steering_columns import Steering, SteeringBasis
-from lbdns.snapshot.compile.zone_columns import BY_NAME
+from lbdns.snapshot.compile.zone_columns import BY_NAME, Placed
 from lbdns.steering.kernel.numbers import LB_APEX, LB_GIVES_CNAME, SELECT_SET
 from lbdns.steering.policies.context import Context
 
@@ -117,7 +117,8 @@ class _Patch:
         self._memo = memo
         self._context = Context(basis.site, basis.index.units, pools, memo.parts, lambda: False)
         self._made: dict[str, array[int]] = {}
-        self._texts, self._placed = b"", list(without(steering.placed, gone)) if gone or come else steering.placed
+        self._texts = b""
+        self._placed: Sequence[Placed] = steering.placed
         self._pools: Sequence[PoolRow] = ()
 
     def apply(self, balancers: Sequence[int], pools: Sequence[int]) -> Steering | None:
@@ -181,7 +182,9 @@ class _Patch:
     def _append(self, of_rows: list[LoadBalancer]) -> list[BalancerRow] | None:
         """Give rows to the load balancers that come, in `of_rows` too, and return them; None where that cannot be."""
         memo, there = self._memo, self._steering.balancers
+        placed = list(without(self._steering.placed, self._gone)) if self._gone or self._come else []
         if not self._come:
+            self._place(placed)
             return []
         if not self._rows:
             return None
@@ -206,10 +209,21 @@ class _Patch:
                 return None
             self._rows.insert(at, number)
             of_rows[number : number + 1] = [balancer]
-            self._placed.insert(at, (BY_NAME, row.owner, balancer.type, number))
+            placed.insert(at, (BY_NAME, row.owner, balancer.type, number))
             made.append(row)
         self._texts = bytes(rows.texts)
+        self._place(placed)
         return made
+
+    def _place(self, placed: list[Placed]) -> None:
+        """Have load balancers stand where they do now, told as the sequel of where they stood."""
+        if not self._gone and not self._come:
+            return
+        before, now = self._steering.placed, placed
+        first = min([*self._gone[:1], *self._come[:1]])
+        last = min(len(some) - those[-1] - 1 for some, those in ((before, self._gone), (now, self._come)) if those)
+        last = min(last, len(before) - first, len(now) - first)
+        self._placed = Sequel.of(before, first, now[first : len(now) - last], last)
 
     def _row(self, before: LoadBalancer, now: LoadBalancer) -> BalancerRow | None:
         """Return the row of a load balancer, None where it is not that of before with another TTL or policy."""
