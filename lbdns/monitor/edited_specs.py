@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-Spec = TypeVar("Spec")
+
+class NamedSpec(Protocol):
+    """A pool or a load balancer, as the monitor worker knows it."""
+
+    @property
+    def name(self) -> str:
+        """Its name; several may have one."""
+
+
+Spec = TypeVar("Spec", bound=NamedSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +35,13 @@ class KeptSpecs(Generic[Spec]):
         self._known: dict[str, list[Spec]] = {}
         for edit in edits:
             for one in edit.specs:
-                self._known.setdefault(_name(one), []).append(one)
+                self._known.setdefault(one.name, []).append(one)
 
     def same(self, specs: Sequence[Spec]) -> Sequence[Spec]:
         """Return specs, and for each that equals one of before that one."""
         if not self._known:
             return specs
-        return [next((known for known in self._known.get(_name(one), ()) if known == one), one) for one in specs]
+        return [next((known for known in self._known.get(one.name, ()) if known == one), one) for one in specs]
 
 
 def edited(specs: tuple[Spec, ...], edits: Iterable[SpecsEdit[Spec]]) -> tuple[Spec, ...]:
@@ -44,8 +53,3 @@ def edited(specs: tuple[Spec, ...], edits: Iterable[SpecsEdit[Spec]]) -> tuple[S
         found += one.specs
         at = one.at + one.count
     return (*found, *specs[at:]) if at or found else specs
-
-
-def _name(spec: object) -> str:
-    name: str = spec.name  # type: ignore[attr-defined]  # pools and load balancers have one
-    return name
