@@ -83,16 +83,24 @@ hosts() {
     mount --bind hosts /etc/hosts
 }
 
-# authority PORT ANSWERS: an authoritative server on loopback (authority.py); its queries are lines of queries.jsonl.
-authority() {
-    echo "$2" >"$folder/answers.json"
-    : >"$folder/queries.jsonl"
-    python "$here/authority.py" "$1" "$folder/answers.json" "$folder/queries.jsonl" 2>"$folder/authority.log" &
-    until grep -q ready "$folder/authority.log" 2>/dev/null; do
+# serving LOG COMMAND...: starts a server, and waits until it says in LOG that it is ready.
+serving() {
+    "${@:2}" 2>"$1" &
+    until grep -q ready "$1" 2>/dev/null; do
         kill -0 $! || exit 1
         sleep 0.05
     done
 }
+
+# authority PORT ANSWERS: an authoritative server on loopback (authority.py); its queries are lines of queries.jsonl.
+authority() {
+    echo "$2" >"$folder/answers.json"
+    : >"$folder/queries.jsonl"
+    serving "$folder/authority.log" python "$here/authority.py" "$1" "$folder/answers.json" "$folder/queries.jsonl"
+}
+
+# endpoints PORT ADDRESS...: HTTP servers that answer with their address, a request a connection (endpoints.py).
+endpoints() { serving "$folder/endpoints.log" python "$here/endpoints.py" "$@"; }
 
 # ecs_unbound PORT ADDRESS...: unbound at these addresses, which tells the authority at 127.0.0.1:5353 its clients' networks.
 ecs_unbound() {

@@ -18,37 +18,9 @@ authority 53 "{\"fixed.example.test.\": {\"A\": [1, $addresses]},
     \"live.example.test.\": {\"A\": [1, [\"127.0.0.3\", \"127.0.0.4\", \"127.0.0.5\"]], \"turning\": true}}"
 echo "nameserver 127.0.0.1" >resolv.conf
 mount --bind resolv.conf /etc/resolv.conf
-cat >servers.py <<'PY'
-import http.server
-import socketserver
-import threading
-
-
-class Address(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = self.server.server_address[0].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    def server_bind(self):
-        socketserver.TCPServer.server_bind(self)  # an HTTPServer's asks DNS for its own name
-        self.server_name, self.server_port = self.server_address
-
-
-for last in 3, 4, 5:  # nothing listens on 127.0.0.2
-    threading.Thread(target=Server((f"127.0.0.{last}", 8000), Address).serve_forever).start()
-PY
-python servers.py &
+endpoints 8000 127.0.0.3 127.0.0.4 127.0.0.5 # nothing listens on 127.0.0.2
 nghttpx -f '127.0.0.1,3000;no-tls' -b 'fixed.example.test,8000;;dns' -L ERROR >fixed.log 2>&1 &
 nghttpx -f '127.0.0.1,3001;no-tls' -b 'live.example.test,8000;;dns' -L ERROR >live.log 2>&1 &
-for last in 3 4 5; do within 10 curl -s -o body "http://127.0.0.$last:8000/"; done
 for port in 3000 3001; do within 10 curl -s -o body "http://127.0.0.1:$port/"; done
 
 # codes PORT: of twenty requests, each on a connection of its own.
